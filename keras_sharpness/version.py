@@ -1,0 +1,3 @@
+"""The version of the package, written into every result and run folder."""
+
+__version__ = "0.1.0"
