@@ -8,8 +8,8 @@ from keras_sharpness.version import __version__
 # pay for TensorFlow, nor a training script for Altair.
 __getattr__, __dir__, _lazy_names = lazy_loader.attach(
     __name__,
-    submodules=["data", "models"],
-    submod_attrs={},
+    submodules=["data", "metrics", "models", "training"],
+    submod_attrs={"metrics": ["Objective"]},
 )
 
 __all__ = ["__version__", *_lazy_names]

@@ -1,0 +1,403 @@
+"""The loss of a model as a function of its weights."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_sharpness.metrics.batch_norm import (
+    BatchNormMode,
+    batch_norm_layers,
+    check_mode,
+)
+from keras_sharpness.metrics.batches import Batch, Batches
+from keras_sharpness.metrics.losses import (
+    accuracy,
+    check_batch,
+    loss_specification,
+)
+from keras_sharpness.metrics.moments import Moments
+from keras_sharpness.metrics.repeatability import check_repeats
+from keras_sharpness.metrics.stateless import model_at
+from keras_sharpness.metrics.weights import WeightLayout
+
+# One compiled product serves this many vectors at once: more vectors save
+# little (the shared part is a third of one product) and cost memory each.
+MAX_BLOCK = 8
+
+
+class Objective:
+    """The loss over a data set as a function of the trainable weights.
+
+    `f(w) = (1/N) Σᵢ sᵢ ℓᵢ(w) + Ω(w)`: the mean over N samples of the loss ℓ
+    with sample weights s (1 when there are none), plus the model's
+    regularisation and `add_loss` terms Ω. This is what `model.evaluate(x, y)`
+    reports as the loss. A short last batch counts by its size, and sums over
+    batches are float64 whatever the model's dtype.
+
+    The model is only read: its weights, its moving statistics, its seed
+    generators and what `compile` made are the same before and after, also
+    after an exception. Dropout is off.
+
+    Args:
+        model: Built `keras.Model` on the TensorFlow backend.
+        x: Array (N, ...), or dict, list or tuple of arrays; or a
+            `tf.data.Dataset` or `keras.utils.PyDataset` of batches.
+        y: Array of targets; left out where `x` brings them.
+        sample_weight: Array (N,) of weights sᵢ.
+        loss: Str, callable or `keras.losses.Loss`. The one given to
+            `model.compile` when left out.
+        batch_size: Int. Samples evaluated at once, for arrays. It changes the
+            value only with `batch_norm="batch"`.
+        regularization: Bool. Whether Ω is part of f.
+        batch_norm: Str. `"inference"` uses the moving statistics, `"batch"`
+            each batch's own (as Keskar et al. do), `"recalibrate"`
+            re-estimates the moving statistics at every evaluated point; its
+            derivatives hold the re-estimated statistics fixed.
+        calibration: Another `Objective` of the same model, on whose data
+            `"recalibrate"` estimates the statistics: the training data, when
+            this objective is that of the test data. Its own data by default.
+        check_repeatability: Bool. Whether to evaluate twice at construction
+            and to refuse data or layers that do not repeat.
+
+    Attributes:
+        model: The model.
+        size: Int. P, the number of trainable weights.
+        num_samples: Int. N.
+        batch_size: Int, or None for a data set of batches.
+        batch_norm: Str. The mode.
+        regularization: Bool.
+
+    Raises:
+        ValueError: For data that do not fit the loss or the model, NaN in data
+            or weights, a model that is not built, or no loss.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_sharpness as ks
+    import numpy as np
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    x, y = np.eye(3), np.ones((3, 1))
+    objective = ks.Objective(model, x, y, loss="mse")
+    loss, gradient = objective.value_and_gradient()
+    assert gradient.shape == (objective.size,) == (4,)
+    ```
+
+    Reference:
+        Keskar et al. 2017, https://arxiv.org/abs/1609.04836, section 2.3, and
+        the authors' code for the batch statistics.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        x: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        loss: Any = None,
+        batch_size: int | None = None,
+        regularization: bool = True,
+        batch_norm: BatchNormMode = "inference",
+        calibration: "Objective | None" = None,
+        check_repeatability: bool = True,
+    ):
+        if keras.backend.backend() != "tensorflow":
+            raise RuntimeError(
+                "Objective needs Keras on TensorFlow. Received: backend "
+                f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow."
+            )
+        self.model = model
+        self.layout = WeightLayout(model)
+        self.size = self.layout.size
+        self.regularization = bool(regularization)
+        self.batch_norm = check_mode(batch_norm, model)
+        self._loss_given = loss is not None
+        if loss is None and getattr(model, "loss", None) is None:
+            raise ValueError(
+                f"Model {model.name!r} is not compiled with a loss. Pass "
+                "`loss=`, e.g. "
+                "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+            )
+        self._loss = loss_specification(model.loss if loss is None else loss)
+        self.layout.check(self.layout.read(), f"model {model.name!r}")
+        self._batches = Batches(
+            x,
+            y,
+            sample_weight=sample_weight,
+            batch_size=batch_size,
+            dtype=self.layout.dtype,
+        )
+        self.batch_size = self._batches.batch_size
+        self._lock = threading.RLock()
+        self._compiled: dict[Any, Callable] = {}
+        self.num_samples = self._inspect()
+        self._moments = None
+        if self.batch_norm == "recalibrate" and batch_norm_layers(model):
+            source = self if calibration is None else calibration
+            self._moments = Moments(model, source._batches, self._compile)
+        if check_repeatability:
+            check_repeats(self, model, self._batches)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """A copy of the model's trainable weights, (P,) float64."""
+        return self.layout.read()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How f is defined, as it is stored with every result."""
+        return {
+            "model": self.model.name,
+            "loss": self._loss.name,
+            "num_samples": self.num_samples,
+            "num_weights": self.size,
+            "batch_size": self.batch_size,
+            "batch_norm": self.batch_norm,
+            "regularization": self.regularization,
+            "dtype": self.layout.dtype,
+        }
+
+    def value(self, w: np.ndarray | None = None, **state: Any) -> float:
+        """f(w).
+
+        Args:
+            w: Array (P,), the model's own weights when left out.
+            **state: `state=` as in `evaluate`.
+
+        Returns:
+            Float.
+        """
+        return self.evaluate(w, **state)["loss"]
+
+    def evaluate(
+        self,
+        w: np.ndarray | None = None,
+        *,
+        state: Sequence[Any] | None = None,
+    ) -> dict[str, float]:
+        """f(w), and the accuracy where y is a class.
+
+        Args:
+            w: Array (P,), the model's own weights when left out.
+            state: Arrays for `model.non_trainable_variables` (moving
+                statistics), the model's own when left out.
+
+        Returns:
+            Dict with `"loss"` and, for classes, `"accuracy"` in [0, 1].
+        """
+        tensors, state = self._point(w, state)
+        evaluate = self._compile("evaluate", self._evaluate_batch)
+        # Read only after the last batch is under way: reading waits.
+        parts = [
+            (batch.size, evaluate(tensors, state, *batch[:3]))
+            for batch in self._batches
+        ]
+        return {
+            name: sum(size * float(part[name]) for size, part in parts)
+            / self.num_samples
+            for name in parts[0][1]
+        }
+
+    def gradient(self, w: np.ndarray | None = None) -> np.ndarray:
+        """∇f(w).
+
+        Args:
+            w: Array (P,), the model's own weights when left out.
+
+        Returns:
+            Array (P,), float64.
+        """
+        return self.value_and_gradient(w)[1]
+
+    def value_and_gradient(
+        self, w: np.ndarray | None = None
+    ) -> tuple[float, np.ndarray]:
+        """f(w) and ∇f(w), from one pass.
+
+        Args:
+            w: Array (P,), the model's own weights when left out.
+
+        Returns:
+            Float, and array (P,), float64.
+        """
+        tensors, state = self._point(w)
+        differentiate = self._compile("gradient", self._gradient_of_batch)
+        loss, total = 0.0, np.zeros(self.size)
+        for batch in self._batches:
+            mean, gradient = differentiate(
+                tensors, state, *batch[:3], self._share(batch)
+            )
+            self._add(total, gradient)
+            loss += batch.size * float(mean)
+        return loss / self.num_samples, total
+
+    def hessian_product(
+        self, v: np.ndarray, w: np.ndarray | None = None
+    ) -> np.ndarray:
+        """∇²f(w) v, for one vector or a block of K.
+
+        Reverse over reverse: the gradient of `∇f(w)ᵀ v` (Pearlmutter 1994).
+        The vectors of a block share the forward and the first backward pass.
+
+        Args:
+            v: Array (P,) or (P, K).
+            w: Array (P,), the model's own weights when left out.
+
+        Returns:
+            Array of the shape of `v`, float64.
+
+        Raises:
+            ValueError: If `v` has another number of rows.
+        """
+        v = np.asarray(v, dtype=np.float64)
+        if v.ndim not in (1, 2) or v.shape[0] != self.size or not v.size:
+            raise ValueError(
+                f"`v` must have shape ({self.size},) or ({self.size}, K). "
+                f"Received: {v.shape}."
+            )
+        tensors, state = self._point(w)
+        columns = np.ascontiguousarray(np.atleast_2d(v.T))  # (K, P)
+        total = np.zeros_like(columns)
+        for start in range(0, len(columns), MAX_BLOCK):
+            block = slice(start, start + MAX_BLOCK)
+            vectors = [self._tensors(column) for column in columns[block]]
+            multiply = self._compile(
+                ("hessian", len(vectors)), self._hessian_products_of_batch
+            )
+            for batch in self._batches:
+                products = multiply(
+                    tensors, state, *batch[:3], self._share(batch), vectors
+                )
+                for row, product in zip(total[block], products, strict=True):
+                    self._add(row, product)
+        return total.T.reshape(v.shape)
+
+    def _inspect(self) -> int:
+        """Refuses data that do not fit model and loss; returns N."""
+        num_samples = 0
+        for batch in self._batches:
+            if num_samples == 0:
+                output = self._first_output(batch)
+            check_batch(self._loss, batch, output)
+            num_samples += batch.size
+        return num_samples
+
+    def _first_output(self, batch: Batch) -> Any:
+        sample = keras.tree.map_structure(lambda tensor: tensor[:1], batch.x)
+        state = self.model.non_trainable_variables
+        try:
+            with model_at(self.model, self.layout.variables, state):
+                return self.model(sample, training=False)
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            shapes = keras.tree.map_structure(lambda t: tuple(t.shape), batch.x)
+            expected = getattr(self.model, "input_shape", "other shapes")
+            raise ValueError(
+                f"The data do not fit model {self.model.name!r}: it expects "
+                f"{expected}, a batch of `x` has {shapes}. Reshape `x`."
+            ) from error
+
+    def _point(self, w: np.ndarray | None, state: Any = None) -> tuple:
+        """Tensors for the trainable and the non-trainable variables at w."""
+        if w is None:
+            tensors = [
+                keras.ops.convert_to_tensor(v) for v in self.layout.variables
+            ]
+        else:
+            tensors = self._tensors(self.layout.check(w))
+        variables = self.model.non_trainable_variables
+        values = variables if state is None else state
+        state = [
+            keras.ops.convert_to_tensor(value, dtype=variable.dtype)
+            for variable, value in zip(variables, values, strict=True)
+        ]
+        if self._moments is not None:
+            state = self._moments.estimate(tensors, state)
+        return tensors, state
+
+    def _tensors(self, vector: np.ndarray) -> list[tf.Tensor]:
+        return [
+            tf.convert_to_tensor(array, dtype=dtype)
+            for array, dtype in zip(
+                self.layout.split(vector), self.layout.dtypes, strict=True
+            )
+        ]
+
+    def _share(self, batch: Batch) -> tf.Tensor:
+        share = batch.size / self.num_samples
+        return tf.constant(share, dtype=self.layout.dtype)
+
+    def _add(self, total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
+        for part, tensor in zip(self.layout.parts(total), tensors, strict=True):
+            # Into float64 without a float64 copy of the addend.
+            np.add(part, tf.reshape(tensor, [-1]), out=part)
+
+    def _compile(self, key: Any, function: Callable) -> Callable:
+        with self._lock:
+            if key not in self._compiled:
+                self._compiled[key] = tf.function(
+                    function, reduce_retracing=True
+                )
+            return self._compiled[key]
+
+    def _predict(self, weights, state, x, y, sample_weight):
+        """Loss and outputs of one batch, at the given weights and state."""
+        with model_at(
+            self.model,
+            weights,
+            state,
+            use_batch_statistics=self.batch_norm == "batch",
+        ):
+            y_pred = self.model(x, training=False)
+            penalty = sum(self.model.losses, start=0.0)
+            if self._loss_given:
+                loss = self._loss.mean(y, y_pred, sample_weight)
+                if self.regularization:
+                    loss = loss + penalty
+            else:
+                loss = self.model.compute_loss(
+                    x, y, y_pred, sample_weight, training=False
+                )
+                if not self.regularization:
+                    loss = loss - penalty
+        return loss, y_pred
+
+    def _evaluate_batch(self, weights, state, x, y, sample_weight):
+        loss, y_pred = self._predict(weights, state, x, y, sample_weight)
+        if self._loss.accuracy_kind is None:
+            return {"loss": loss}
+        return {"loss": loss, "accuracy": accuracy(self._loss, y, y_pred)}
+
+    def _gradient_of_batch(self, weights, state, x, y, sample_weight, share):
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            loss = self._predict(weights, state, x, y, sample_weight)[0]
+            part = tf.cast(share, loss.dtype) * loss
+        gradient = tape.gradient(
+            part, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return loss, gradient
+
+    def _hessian_products_of_batch(
+        self, weights, state, x, y, sample_weight, share, vectors
+    ):
+        with tf.GradientTape(persistent=len(vectors) > 1) as tape:
+            tape.watch(weights)
+            gradient = self._gradient_of_batch(
+                weights, state, x, y, sample_weight, share
+            )[1]
+        return [
+            tape.gradient(
+                gradient,
+                weights,
+                output_gradients=vector,
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+            for vector in vectors
+        ]

@@ -1,0 +1,118 @@
+"""One flat vector for all trainable variables of a model, and back."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+
+class WeightLayout:
+    """Where each trainable variable lies in the flat vector of all weights.
+
+    The vector concatenates the raveled (C order) variables in the order of
+    `model.trainable_variables`; its length is P. It is float64, which holds
+    the value of every narrower variable exactly.
+
+    Args:
+        model: Built `keras.Model`.
+
+    Attributes:
+        size: Int. P, the number of trainable weights.
+        shapes: Tuple of shapes, one per trainable variable.
+        paths: Tuple of str, the variables' paths, e.g. `"dense/kernel"`.
+        dtype: Str. The widest dtype among the trainable variables.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_sharpness.metrics.weights import WeightLayout
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    layout = WeightLayout(model)
+    assert layout.size == 3 * 2 + 2
+    assert layout.read().shape == (8,)
+    ```
+    """
+
+    def __init__(self, model: keras.Model):
+        if not model.built:
+            raise ValueError(
+                f"The weights of model {model.name!r} are not built yet. Call "
+                "the model on a batch or give it a `keras.Input` first."
+            )
+        self.variables = list(model.trainable_variables)
+        if not self.variables:
+            raise ValueError(
+                f"Model {model.name!r} has no trainable weights. Set "
+                "`trainable=True` on the layers to be measured."
+            )
+        self.shapes = tuple(tuple(v.shape) for v in self.variables)
+        self.paths = tuple(v.path for v in self.variables)
+        self.dtypes = tuple(str(v.dtype) for v in self.variables)
+        self.dtype = str(np.result_type(*map(_precision, self.dtypes)))
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        self._ends = np.cumsum(sizes)
+        self.size = int(self._ends[-1])
+
+    def read(self) -> np.ndarray:
+        """A copy of the model's weights as they are now, (P,) float64."""
+        return self.join(
+            [
+                keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(v))
+                for v in self.variables
+            ]
+        )
+
+    def join(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """Arrays of the variables' shapes as one (P,) float64 vector."""
+        flat = np.empty(self.size)
+        for part, array in zip(self.parts(flat), arrays, strict=True):
+            part[...] = np.ravel(array)
+        return flat
+
+    def parts(self, vector: np.ndarray) -> list[np.ndarray]:
+        """Views of the flat vector, one per variable, still flat."""
+        return np.split(vector, self._ends[:-1])
+
+    def split(self, vector: np.ndarray) -> list[np.ndarray]:
+        """The flat vector as arrays of the variables' shapes and dtypes."""
+        return [
+            part.reshape(shape).astype(_precision(dtype))
+            for part, shape, dtype in zip(
+                self.parts(vector), self.shapes, self.dtypes, strict=True
+            )
+        ]
+
+    def check(self, vector: np.ndarray, name: str = "w") -> np.ndarray:
+        """`vector` as (P,) float64.
+
+        Args:
+            vector: Array-like (P,), real.
+            name: Str. What to call it in an error.
+
+        Returns:
+            The vector as a float64 array.
+
+        Raises:
+            ValueError: If it has another shape or is not finite.
+        """
+        vector = np.asarray(vector, dtype=np.float64)
+        if vector.shape != (self.size,):
+            raise ValueError(
+                f"`{name}` must be a flat vector of the {self.size} trainable "
+                f"weights. Received: shape {vector.shape}. `objective.weights` "
+                "has the right order and length."
+            )
+        if not np.all(np.isfinite(vector)):
+            raise ValueError(
+                f"`{name}` holds NaN or infinity in "
+                f"{np.count_nonzero(~np.isfinite(vector))} of {self.size} "
+                "entries. Was the training stopped after it diverged?"
+            )
+        return vector
+
+
+def _precision(dtype: str) -> np.dtype:
+    # NumPy has no bfloat16; float32 holds every bfloat16 exactly.
+    return np.dtype("float32" if dtype == "bfloat16" else dtype)
