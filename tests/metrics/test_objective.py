@@ -31,6 +31,8 @@ def test_value_gradient_and_products_equal_the_oracle(name, batch_size, floatx):
     assert np.linalg.norm(gradient - data["gradient"]) < vector_error * scale
     block = objective.hessian_product(data["v"].T)
     assert block.shape == (objective.size, 3)
-    for v, column, expected in zip(data["v"], block.T, data["hvp"], strict=True):
+    for v, column, expected in zip(
+        data["v"], block.T, data["hvp"], strict=True
+    ):
         assert relative(column, expected) < vector_error
         assert relative(objective.hessian_product(v), expected) < vector_error

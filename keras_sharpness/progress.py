@@ -1,0 +1,70 @@
+"""One way for all long work to show how much of it remains."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+# True: a bar; False: nothing; None: a bar where a person watches; a callable
+# is told (done, total) after every step.
+ProgressOption = bool | Callable[[int, int], None] | None
+
+
+@contextlib.contextmanager
+def track(
+    description: str, total: int, progress: ProgressOption = None
+) -> Iterator[Callable[[], None]]:
+    """Shows a bar with what remains while the block runs.
+
+    Args:
+        description: Str. What is being done.
+        total: Int. Number of steps at the most.
+        progress: Bool, callable `(done, total)`, or None for a bar on
+            standard error if that is a terminal or a notebook.
+
+    Yields:
+        A function without arguments, to be called after every step.
+
+    Example:
+
+    ```python
+    from keras_sharpness.progress import track
+
+    seen = []
+    with track("Halving", 2, lambda *step: seen.append(step)) as advance:
+        advance()
+        advance()
+    assert seen == [(1, 2), (2, 2)]
+    ```
+    """
+    done = 0
+    if callable(progress):
+
+        def advance() -> None:
+            nonlocal done
+            done = min(done + 1, total)
+            progress(done, total)
+
+        yield advance
+        return
+    console = Console(stderr=True)
+    if progress is None:
+        progress = console.is_terminal or console.is_jupyter
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not progress,
+    ) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,259 @@
+"""ε-sharpness against closed forms and the best of several hundred searches."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from keras_sharpness.metrics import Objective, epsilon_sharpness
+from keras_sharpness.results import Result
+from tests import oracle_networks
+
+
+@pytest.fixture
+def quadratic(float64):
+    """(objective, data) of a separable quadratic, exactly at its minimum."""
+    model, data = oracle_networks.load("separable_quadratic")
+    return Objective(model, data["x"], data["y"]), data
+
+
+@pytest.mark.parametrize("maximizer", ["l-bfgs-b", "frank-wolfe"])
+def test_closed_form_at_an_exact_minimum(quadratic, maximizer):
+    objective, data = quadratic
+    for epsilon, expected in zip(
+        data["epsilons"], data["closed_form_phi"], strict=True
+    ):
+        sharpness = epsilon_sharpness(
+            objective, epsilon=epsilon, maximizer=maximizer
+        )
+        # f rises by 6e-5 at the least and is rounded at 1e-16.
+        assert sharpness.value == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("maximizer", "max_iterations"), [("frank-wolfe", 10), ("l-bfgs-b", 100)]
+)
+def test_closed_form_off_the_minimum(quadratic, maximizer, max_iterations):
+    """Ten iterations of L-BFGS-B stop 3 % short here; a hundred do not."""
+    objective, data = quadratic
+    u = oracle_networks.flat(data, "u")
+    for epsilon, expected in zip(
+        data["epsilons"], data["closed_form_phi_u"], strict=True
+    ):
+        sharpness = epsilon_sharpness(
+            objective,
+            epsilon=epsilon,
+            maximizer=maximizer,
+            max_iterations=max_iterations,
+            w=u,
+        )
+        assert sharpness.value == pytest.approx(expected, rel=1e-6)
+
+
+def check_point(objective, sharpness, w, half_widths, z):
+    """The displacement lies in the box and gives the value."""
+    # One rounding of a product and a quotient.
+    assert np.all(np.abs(z) <= half_widths * (1 + 1e-15))
+    loss, peak = objective.value(w), objective.value(w + sharpness.displacement)
+    # Float64 sums of some hundred terms, divided by a rise of 1e-3 or more.
+    assert 100 * (peak - loss) / (1 + loss) == pytest.approx(
+        sharpness.value, rel=1e-9
+    )
+
+
+def test_full_space_reaches_the_best_known(oracle):
+    model, data = oracle
+    objective = Objective(model, data["x"], data["y"])
+    for epsilon, best in zip(data["epsilons"], data["best_phi"], strict=True):
+        sharpness = epsilon_sharpness(
+            objective, epsilon=epsilon, maximizer="best", num_starts=4
+        )
+        assert sharpness.value >= 0.98 * best
+        w = objective.weights
+        half_widths = epsilon * (np.abs(w) + 1)
+        check_point(
+            objective, sharpness, w, half_widths, sharpness.displacement
+        )
+
+
+def test_subspace_reaches_the_best_known(oracle):
+    model, data = oracle
+    objective = Objective(model, data["x"], data["y"])
+    a, w = data["subspace_A"], objective.weights
+    coordinates = np.linalg.pinv(a) @ w
+    for epsilon, best in zip(
+        data["epsilons"], data["subspace_best_phi"], strict=True
+    ):
+        sharpness = epsilon_sharpness(
+            objective,
+            epsilon=epsilon,
+            subspace=a,
+            maximizer="best",
+            num_starts=4,
+        )
+        assert sharpness.value >= 0.98 * best
+        # pinv by SVD against the normal equations: condition number of five
+        # Gaussian columns is below 10, hence 1e-13 at the worst.
+        half_widths = epsilon * (np.abs(coordinates) + 1) * (1 + 1e-12)
+        check_point(objective, sharpness, w, half_widths, sharpness.coordinates)
+        # Sums of five products.
+        np.testing.assert_allclose(
+            a @ sharpness.coordinates, sharpness.displacement, atol=1e-14
+        )
+
+
+def test_scipy_defaults_would_report_a_flat_minimum(quadratic):
+    """The trap this maximiser avoids, kept as a reminder that it is real."""
+    import scipy.optimize
+
+    objective, _ = quadratic
+    w = objective.weights
+    half_widths = 1e-3 * (np.abs(w) + 1)
+
+    def negative(d):
+        value, gradient = objective.value_and_gradient(w + d)
+        return -value, -gradient
+
+    result = scipy.optimize.minimize(
+        negative,
+        np.zeros_like(w),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=scipy.optimize.Bounds(-half_widths, half_widths),
+        options={"maxiter": 10},
+    )
+    assert -result.fun - objective.value() < 1e-12
+    assert epsilon_sharpness(objective).value > 1e-3
+
+
+def test_random_subspace_is_the_paper_s_metric(float64):
+    """The reported maximum is one of a problem rebuilt here from the seed."""
+    model, data = oracle_networks.load("mlp_tanh")
+    objective = Objective(model, data["x"], data["y"])
+    w = objective.weights
+    sharpness = epsilon_sharpness(
+        objective, subspace_dim=7, seed=3, maximizer="frank-wolfe"
+    )
+    a = np.random.default_rng(3).standard_normal((7, len(w)), np.float32).T
+    half_widths = 1e-3 * (np.abs(np.linalg.pinv(a.astype(float)) @ w) + 1)
+    assert np.all(np.abs(sharpness.coordinates) <= half_widths * (1 + 1e-6))
+    # A is float32, and so are the products with it: seven terms.
+    np.testing.assert_allclose(
+        a @ sharpness.coordinates, sharpness.displacement, atol=1e-8
+    )
+    assert sharpness.subspace_dim == 7
+    assert sharpness.subspace_scaling == "normal"
+
+
+def test_unit_columns_give_a_smaller_box(float64):
+    model, data = oracle_networks.load("mlp_tanh")
+    objective = Objective(model, data["x"], data["y"])
+    normal, unit = (
+        epsilon_sharpness(objective, subspace_dim=5, subspace_scaling=scaling)
+        for scaling in ("normal", "unit")
+    )
+    assert unit.value < normal.value
+    # Five columns of length 1, each within its half-width.
+    assert np.linalg.norm(unit.displacement) <= np.sum(
+        np.abs(unit.coordinates)
+    ) * (1 + 1e-6)
+
+
+def test_same_seed_same_bits_other_seed_other_subspace(float64):
+    model, data = oracle_networks.load("cnn")
+    objective = Objective(model, data["x"], data["y"])
+    first, second, other = (
+        epsilon_sharpness(
+            objective, subspace_dim=5, num_starts=2, maximizer="best", seed=s
+        )
+        for s in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.displacement, second.displacement)
+    assert first.value == second.value
+    assert first.value != other.value
+
+
+def test_result_counts_its_cost_and_round_trips(quadratic, tmp_path):
+    objective, _ = quadratic
+    calls = []
+    original = objective.value_and_gradient
+    objective.value_and_gradient = lambda w: calls.append(w) or original(w)
+    steps = []
+    sharpness = epsilon_sharpness(
+        objective,
+        maximizer="best",
+        num_starts=3,
+        progress=lambda *step: steps.append(step),
+    )
+    assert sharpness.num_evaluations == len(calls)
+    assert len(steps) == len(calls)
+    assert len(sharpness.runs) == 6
+    assert sharpness.share_at_bound == 1.0
+    assert sharpness.winner in ("l-bfgs-b", "frank-wolfe")
+    assert sharpness.objective["batch_norm"] == "inference"
+    sharpness.save(tmp_path / "sharpness.json")
+    loaded = Result.load(tmp_path / "sharpness.json")
+    for field in dataclasses.fields(sharpness):
+        np.testing.assert_equal(
+            getattr(loaded, field.name), getattr(sharpness, field.name)
+        )
+
+
+def test_evaluations_are_limited(oracle):
+    model, data = oracle
+    objective = Objective(model, data["x"], data["y"])
+    for maximizer in ("l-bfgs-b", "frank-wolfe"):
+        sharpness = epsilon_sharpness(
+            objective, maximizer=maximizer, max_evaluations=3
+        )
+        # The centre may be asked for beside a random corner.
+        assert sharpness.num_evaluations <= 4
+
+
+def test_frank_wolfe_backs_off_where_a_corner_is_lower(float64):
+    """A concave loss: its maximum lies inside, every corner is lower."""
+    model = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False)]
+    )
+    x = np.ones((4, 1))
+    objective = Objective(
+        model, x, x, loss=lambda y, y_pred: -keras.ops.square(y_pred - y)
+    )
+    w = np.array([0.9])
+    sharpness = epsilon_sharpness(
+        objective, epsilon=0.5, maximizer="frank-wolfe", w=w
+    )
+    # f = -(w - 1)² in [-0.05, 1.85], starting from -0.01.
+    assert sharpness.max_loss > sharpness.loss
+    assert sharpness.value > 0
+    assert sharpness.max_loss == pytest.approx(0.0, abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epsilon": 0.0}, "`epsilon` must be positive. Received: epsilon=0.0"),
+        ({"epsilon": -1e-3}, "must be positive"),
+        ({"epsilon": float("nan")}, "must be positive"),
+        ({"maximizer": "adam"}, "'l-bfgs-b', 'frank-wolfe', 'best'"),
+        ({"subspace_dim": 0}, "between 1 and 17"),
+        ({"subspace_dim": 18}, "between 1 and 17"),
+        ({"subspace_scaling": "big"}, "'normal', 'unit'"),
+        ({"subspace": np.zeros((3, 2))}, r"shape \(18, p\)"),
+        ({"max_iterations": 0}, "`max_iterations` must be at least 1"),
+        ({"num_starts": 0}, "`num_starts` must be at least 1"),
+        ({"w": np.zeros(3)}, "flat vector of the 18 trainable weights"),
+        ({"w": np.full(18, np.nan)}, "NaN or infinity in 18 of 18"),
+    ],
+)
+def test_bad_options_name_the_remedy(quadratic, options, message):
+    objective, _ = quadratic
+    with pytest.raises(ValueError, match=message):
+        epsilon_sharpness(objective, **options)
+
+
+def test_infinite_loss_in_the_box_is_an_error(quadratic):
+    objective, _ = quadratic
+    with pytest.raises(FloatingPointError, match="smaller `epsilon`"):
+        epsilon_sharpness(objective, epsilon=1e200)
