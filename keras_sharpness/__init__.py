@@ -8,8 +8,19 @@ from keras_sharpness.version import __version__
 # pay for TensorFlow, nor a training script for Altair.
 __getattr__, __dir__, _lazy_names = lazy_loader.attach(
     __name__,
-    submodules=["data", "metrics", "models", "training"],
-    submod_attrs={"metrics": ["Objective"]},
+    submodules=[
+        "data",
+        "landscape",
+        "metrics",
+        "models",
+        "saving",
+        "training",
+    ],
+    submod_attrs={
+        "landscape": ["interpolate"],
+        "metrics": ["Objective", "epsilon_sharpness", "hessian_eigenvalues"],
+        "training": ["train"],
+    },
 )
 
 __all__ = ["__version__", *_lazy_names]

@@ -120,7 +120,7 @@ def accuracy(specification: LossSpecification, y: Any, y_pred: Any) -> Any:
         else:
             label = ops.reshape(y, ops.shape(predicted))
         hits = ops.equal(ops.cast(predicted, "int64"), ops.cast(label, "int64"))
-    return ops.mean(ops.cast(hits, "float32"))
+    return ops.mean(ops.cast(hits, "float64"))
 
 
 def check_batch(

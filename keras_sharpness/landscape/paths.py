@@ -1,0 +1,37 @@
+"""Paths between two points of the weight space."""
+
+from typing import Literal
+
+import numpy as np
+
+Path = Literal["linear", "curvilinear"]
+
+
+def coefficients(path: Path, alpha: float) -> tuple[float, float]:
+    """The weights of start and end at one α.
+
+    `"linear"`: `(1 − α, α)`; `"curvilinear"`: `(cos απ/2, sin απ/2)`. Both give
+    the start at α = 0 and the end at α = 1, to the last bit.
+
+    Args:
+        path: Str.
+        alpha: Float.
+
+    Returns:
+        Two floats.
+
+    Raises:
+        ValueError: For an unknown path.
+
+    Reference:
+        Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Figures 3 and 7.
+    """
+    if path == "linear":
+        return 1.0 - alpha, alpha
+    if path == "curvilinear":
+        if alpha in (0.0, 1.0):  # cos(π/2) is 6e-17
+            return 1.0 - alpha, alpha
+        return np.cos(alpha * np.pi / 2), np.sin(alpha * np.pi / 2)
+    raise ValueError(
+        f"`path` must be 'linear' or 'curvilinear'. Received: path={path!r}."
+    )
