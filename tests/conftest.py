@@ -1,5 +1,6 @@
 """What all tests share: quiet TensorFlow, and the networks of the oracle."""
 
+import contextlib
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -11,22 +12,32 @@ import pytest
 from tests import oracle_networks
 
 
+@contextlib.contextmanager
+def precision(name):
+    """Networks and losses built in the block have this dtype."""
+    before = keras.config.floatx()
+    try:
+        # The policy of layers is fixed when the first one is built.
+        keras.config.set_floatx(name)
+        keras.config.set_dtype_policy(name)
+        yield name
+    finally:
+        keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(before)
+
+
 @pytest.fixture
 def float64():
     """Networks built in the test are float64."""
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
+    with precision("float64") as name:
+        yield name
 
 
 @pytest.fixture(params=["float64", "float32"])
 def floatx(request):
     """Networks built in the test have each dtype in turn."""
-    before = keras.config.floatx()
-    keras.config.set_floatx(request.param)
-    yield request.param
-    keras.config.set_floatx(before)
+    with precision(request.param) as name:
+        yield name
 
 
 @pytest.fixture(params=sorted(oracle_networks.BUILDERS))

@@ -341,8 +341,10 @@ class Objective:
     def _compile(self, key: Any, function: Callable) -> Callable:
         with self._lock:
             if key not in self._compiled:
+                # Keras does not convert layers by AutoGraph either; without
+                # it a layer's exception arrives as it was raised.
                 self._compiled[key] = tf.function(
-                    function, reduce_retracing=True
+                    function, reduce_retracing=True, autograph=False
                 )
             return self._compiled[key]
 

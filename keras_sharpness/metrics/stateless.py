@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_sharpness.metrics.batch_norm import batch_statistics
+from keras_sharpness.metrics.exact_moments import exact_moments
 
 # Tracing touches attributes of the model for a moment (and puts them back);
 # two threads must not do so at once.
@@ -45,6 +46,7 @@ def model_at(
     with contextlib.ExitStack() as stack:
         stack.enter_context(_tracing)
         stack.enter_context(_unchanged_compile_state(model))
+        stack.enter_context(exact_moments())
         if use_batch_statistics:
             stack.enter_context(batch_statistics(model))
         yield stack.enter_context(
