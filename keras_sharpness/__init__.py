@@ -1,6 +1,7 @@
 """Sharpness, curvature and loss landscapes of Keras models."""
 
 import lazy_loader
+import wrapt
 
 from keras_sharpness.version import __version__
 
@@ -22,5 +23,13 @@ __getattr__, __dir__, _lazy_names = lazy_loader.attach(
         "training": ["train"],
     },
 )
+
+
+@wrapt.when_imported("keras")
+def _register_networks(_keras: object) -> None:
+    # So that `keras.saving.load_model` finds F1 to C4 by name, in whichever
+    # order the two packages are imported.
+    import keras_sharpness.models  # noqa: F401
+
 
 __all__ = ["__version__", *_lazy_names]

@@ -1,0 +1,7 @@
+"""Data sets in, NumPy arrays out."""
+
+from keras_sharpness.data.classification_data import ClassificationData
+from keras_sharpness.data.load import load
+from keras_sharpness.data.npz import load_npz
+
+__all__ = ["ClassificationData", "load", "load_npz"]

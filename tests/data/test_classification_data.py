@@ -1,0 +1,114 @@
+"""The checks of a data set, and smaller choices from it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from keras_sharpness.data import ClassificationData
+
+
+def arrays(num_train=12, num_test=6):
+    """Valid fields: sample i holds i, its label is i modulo 3."""
+    return {
+        "name": "counted",
+        "x_train": np.arange(2.0 * num_train).reshape(num_train, 2),
+        "y_train": np.arange(num_train) % 3,
+        "x_test": np.arange(2.0 * num_test).reshape(num_test, 2),
+        "y_test": np.arange(num_test) % 3,
+        "num_classes": 3,
+        "source": "made here",
+    }
+
+
+def test_valid_data_keep_their_arrays():
+    fields = arrays()
+    data = ClassificationData(**fields, class_names=("a", "b", "c"))
+
+    assert data.x_train is fields["x_train"]
+    assert data.input_shape == (2,)
+    assert data.licence is None
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        data.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("x_train", np.zeros((12, 2), int), "`x_train`.*must be floats.*int64"),
+        ("x_train", np.zeros(12), r"`x_train`.*\(12,\)"),
+        ("x_train", np.zeros((0, 2)), r"`x_train`.*\(0, 2\)"),
+        ("x_test", np.zeros((6, 0)), r"`x_test`.*\(6, 0\)"),
+        ("x_test", np.zeros((6, 3)), r"one shape.*\(12, 2\).*\(6, 3\)"),
+        ("y_train", np.zeros(11, int), r"each of the 12.*\(11,\)"),
+        ("y_test", np.zeros(7, int), r"each of the 6.*\(7,\)"),
+        ("y_train", np.zeros(12), "`y_train`.*integer labels.*float64"),
+        ("y_train", np.full(12, 3), "from 0 to 2. Received.*from 3 to 3"),
+        ("y_test", np.full(6, -1), "from 0 to 2. Received.*from -1 to -1"),
+        ("num_classes", 1, "at least two classes.*num_classes=1"),
+        ("class_names", ("a", "b"), "2 names of 3 classes"),
+    ],
+)
+def test_invalid_fields_are_refused(field, value, message):
+    with pytest.raises(ValueError, match=message):
+        ClassificationData(**arrays() | {field: value})
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_counted_and_found(bad):
+    fields = arrays()
+    fields["x_train"][[4, 7], 1] = bad
+
+    with pytest.raises(ValueError, match=r"2 NaN or inf.*first in sample 4\."):
+        ClassificationData(**fields)
+
+
+def test_take_the_first():
+    data = ClassificationData(**arrays()).take(5, 2)
+
+    np.testing.assert_array_equal(data.x_train[:, 0], [0, 2, 4, 6, 8])
+    np.testing.assert_array_equal(data.y_train, [0, 1, 2, 0, 1])
+    np.testing.assert_array_equal(data.x_test[:, 0], [0, 2])
+    assert data.num_classes == 3
+
+
+def test_take_nothing_less_keeps_everything_in_order():
+    data = ClassificationData(**arrays())
+
+    same = data.take(seed=1)
+
+    np.testing.assert_array_equal(same.x_train, data.x_train)
+    np.testing.assert_array_equal(same.y_test, data.y_test)
+
+
+def test_take_at_random_keeps_pairs_and_repeats_with_the_seed():
+    data = ClassificationData(**arrays(300, 200))
+
+    chosen = data.take(100, 50, seed=3)
+    first = chosen.x_train[:, 0] // 2  # the number of the sample
+
+    assert len(set(first)) == 100
+    assert set(first) != set(range(100))
+    np.testing.assert_array_equal(chosen.y_train, first % 3)
+    np.testing.assert_array_equal(chosen.y_test, chosen.x_test[:, 0] // 2 % 3)
+    np.testing.assert_array_equal(
+        chosen.x_train, data.take(100, 7, seed=3).x_train
+    )
+    np.testing.assert_array_equal(
+        chosen.x_train[:40], data.take(40, seed=3).x_train
+    )
+    other = data.take(100, seed=4).x_train
+    assert not np.array_equal(chosen.x_train, other)
+    # Two splits of one length must not be chosen alike.
+    twins = ClassificationData(**arrays(50, 50)).take(20, 20, seed=3)
+    assert not np.array_equal(twins.x_train, twins.x_test)
+
+
+@pytest.mark.parametrize("number", [0, -1, 13])
+def test_take_more_than_there_is(number):
+    data = ClassificationData(**arrays())
+
+    with pytest.raises(ValueError, match=rf"from 1 to 12.*num_train={number}"):
+        data.take(number)
+    with pytest.raises(ValueError, match="`num_test` must be from 1 to 6"):
+        data.take(2, 7, seed=0)
