@@ -10,11 +10,14 @@ from keras_sharpness.version import __version__
 __getattr__, __dir__, _lazy_names = lazy_loader.attach(
     __name__,
     submodules=[
+        "charts",
         "data",
         "landscape",
         "metrics",
         "models",
+        "runs",
         "saving",
+        "studies",
         "training",
     ],
     submod_attrs={

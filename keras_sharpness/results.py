@@ -1,13 +1,18 @@
 """What every measurement returns: frozen NumPy values that go to JSON."""
 
 import base64
+import contextlib
 import dataclasses
+import importlib
+import inspect
 import io
 import json
 import os
 import pathlib
-import tempfile
+import re
+import secrets
 import zlib
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +23,18 @@ from keras_sharpness.version import __version__
 # decimal digits takes 300 MB and a minute to parse.
 _LONGEST_LIST = 1000
 _KINDS: dict[str, type["Result"]] = {}
+_HEADER = ("kind", "module", "keras_sharpness")
+# Files come from others. Only these modules are imported for them, and no
+# `__main__`, which would run a program.
+_OWN_MODULE = re.compile(r"keras_sharpness(\.(?!__)\w+)+", re.ASCII)
+# The dicts that `encode` puts in the place of other values.
+_MARKS = ({"float"}, {"array", "dtype", "shape"}, {"packed", "dtype", "shape"})
+_ESCAPED = (*_MARKS, {"dict"})
+# What `decode` meets in a file that `encode` did not write.
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError, zlib.error)
+
+# Begins the names of files that are not complete yet, or never will be.
+TEMPORARY_PREFIX = ".tmp-"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +64,12 @@ class Result:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Registers the subclass, so that `Result.load` finds it by name."""
         super().__init_subclass__(**kwargs)
+        taken = set(_HEADER) & inspect.get_annotations(cls).keys()
+        if taken:
+            raise TypeError(
+                f"A field of a result cannot be named {', '.join(taken)}, "
+                "which its file needs for itself. Rename it."
+            )
         _KINDS[cls.__name__] = cls
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,12 +78,16 @@ class Result:
             field.name: encode(getattr(self, field.name))
             for field in dataclasses.fields(self)
         }
-        kind = type(self).__name__
-        return {"kind": kind, "keras_sharpness": __version__, **fields}
+        kind = type(self)
+        header = (kind.__name__, kind.__module__, __version__)
+        return {**dict(zip(_HEADER, header, strict=True)), **fields}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The result that `to_dict` made `values` from.
+
+        The module of this package that defines the result is imported if it
+        was not yet; classes of your own must have been defined before.
 
         Args:
             values: Dict, as returned by `to_dict`.
@@ -71,21 +98,28 @@ class Result:
         Raises:
             ValueError: If `values` were made from another kind of result.
         """
-        kind = _KINDS.get(values.get("kind", ""))
+        kind = _find(values)
+        origin = (
+            f"Received: kind={values.get('kind')!r}, "
+            f"module={values.get('module')!r}, written by keras_sharpness "
+            f"{values.get('keras_sharpness')}; this is {__version__}."
+        )
         if kind is None or not issubclass(kind, cls):
             raise ValueError(
-                f"These values are not a `{cls.__name__}`. "
-                f"Received: kind={values.get('kind')!r}. Known kinds: "
-                f"{', '.join(sorted(_KINDS))}."
+                f"These values are not a known `{cls.__name__}`. {origin} "
+                "Import the module that defines its class first."
             )
-        names = {field.name for field in dataclasses.fields(kind)}
-        return kind(
-            **{
-                name: decode(value)
-                for name, value in values.items()
-                if name in names
-            }
-        )
+        fields = dataclasses.fields(kind)
+        given = {
+            field.name: decode(values[field.name])
+            for field in fields
+            if field.name in values
+        }
+        try:
+            return kind(**given)
+        except TypeError as error:
+            # A field that this version has and the file does not.
+            raise ValueError(f"{error}. {origin} Measure again.") from error
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the result as JSON; never leaves a half-written file.
@@ -109,82 +143,155 @@ class Result:
             FileNotFoundError: If there is no such file.
             ValueError: If the file does not hold such a result.
         """
-        text = pathlib.Path(path).read_text()
+        content = pathlib.Path(path).read_bytes()
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
+            values = json.loads(content)
+            if not isinstance(values, dict):
+                raise ValueError("not an object")
+            return cls.from_dict(values)
+        except (ValueError, RecursionError) as error:
             raise ValueError(
-                f"{path} is not a saved result (not JSON: {error}). "
+                f"{path} is not a saved result, or a damaged one ({error}). "
                 "Measure again and save the new result."
             ) from error
-        if not isinstance(values, dict):
-            raise ValueError(f"{path} is not a saved result (not an object).")
-        return cls.from_dict(values)
+
+
+def _find(values: dict[str, Any]) -> type[Result] | None:
+    """The class of a result, its module imported."""
+    kind, module = values.get("kind"), values.get("module")
+    if not isinstance(kind, str):
+        return None
+    if kind not in _KINDS and _OWN_MODULE.fullmatch(str(module)):
+        # A module that a later version moved or dropped leaves the kind
+        # unknown, and the caller says so.
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(module)
+    return _KINDS.get(kind)
 
 
 def encode(value: Any) -> Any:
-    """`value` in JSON's types; NumPy arrays keep their dtype and bits."""
+    """`value` in JSON's types; NumPy arrays keep their dtype and bits.
+
+    Args:
+        value: None, bool, number, str, NumPy array or scalar, or a dict, list
+            or tuple of such.
+
+    Returns:
+        A value that `json.dumps` accepts.
+
+    Raises:
+        TypeError: If a value is of another type.
+    """
     if isinstance(value, np.ndarray):
-        kind = {"dtype": value.dtype.str, "shape": list(value.shape)}
-        if value.size <= _LONGEST_LIST and value.dtype.kind in "fiub":
-            # repr() of a float64 is exact, and so is a narrower one's.
-            return {"array": encode(value.ravel().tolist()), **kind}
-        packed = zlib.compress(np.ascontiguousarray(value).tobytes(), 1)
-        return {"packed": base64.b85encode(packed).decode(), **kind}
+        return _encode_array(value)
     if isinstance(value, np.generic):
-        return encode(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return {"float": repr(value)}
+        item = value.item()
+        if not isinstance(item, np.generic):  # as longdouble's
+            return encode(item)
+    if isinstance(value, float):
+        return float(value) if np.isfinite(value) else {"float": repr(value)}
     if isinstance(value, dict):
-        return {str(key): encode(item) for key, item in value.items()}
+        items = {str(key): encode(item) for key, item in value.items()}
+        return {"dict": items} if items.keys() in _ESCAPED else items
     if isinstance(value, list | tuple):
         return [encode(item) for item in value]
-    return value
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    raise TypeError(
+        "Results hold numbers, text, NumPy arrays, and dicts and sequences of "
+        f"them. Received: {value!r} of type {type(value).__name__}. Convert "
+        "it, e.g. with `str()` or `np.asarray()`."
+    )
+
+
+def _encode_array(array: np.ndarray) -> dict[str, Any]:
+    if array.dtype.kind not in "biufcSUmM":
+        raise TypeError(
+            f"Arrays of dtype {array.dtype} cannot be saved. Convert it, e.g. "
+            "with `.astype(np.float32)`."
+        )
+    head = {"dtype": array.dtype.str, "shape": list(array.shape)}
+    # repr() of a float64 is exact, and so is a narrower one's.
+    if array.size <= _LONGEST_LIST and (
+        array.dtype.kind in "biu"
+        or (array.dtype.kind == "f" and array.dtype.itemsize <= 8)
+    ):
+        return {"array": encode(array.ravel().tolist()), **head}
+    packed = zlib.compress(np.ascontiguousarray(array).tobytes(), 1)
+    return {"packed": base64.b85encode(packed).decode(), **head}
 
 
 def decode(value: Any) -> Any:
-    """The inverse of `encode`; sequences come back as tuples."""
-    if isinstance(value, dict):
-        if value.keys() == {"float"}:
-            return float(value["float"])
-        if value.keys() == {"array", "dtype", "shape"}:
-            flat = np.array(decode(value["array"]), dtype=value["dtype"])
-            return flat.reshape(value["shape"])
-        if value.keys() == {"packed", "dtype", "shape"}:
-            packed = zlib.decompress(base64.b85decode(value["packed"]))
-            flat = np.frombuffer(packed, dtype=value["dtype"]).copy()
-            return flat.reshape(value["shape"])
-        return {key: decode(item) for key, item in value.items()}
+    """The inverse of `encode`; sequences come back as tuples.
+
+    Args:
+        value: What `encode` returned.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: If `encode` cannot have returned that.
+    """
     if isinstance(value, list):
         return tuple(decode(item) for item in value)
-    return value
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"dict"} and isinstance(value["dict"], dict):
+        value = value["dict"]
+    elif value.keys() in _MARKS:
+        try:
+            return _decode_marked(value)
+        except _MALFORMED as error:
+            raise ValueError(f"a damaged array or number: {error}") from error
+    return {key: decode(item) for key, item in value.items()}
+
+
+def _decode_marked(value: dict[str, Any]) -> Any:
+    if "float" in value:
+        return float(value["float"])
+    if "array" in value:
+        flat = np.array(decode(value["array"]), dtype=value["dtype"])
+    else:
+        packed = zlib.decompress(base64.b85decode(value["packed"]))
+        flat = np.frombuffer(packed, dtype=value["dtype"]).copy()
+    return flat.reshape(value["shape"])
 
 
 def write_atomically(path: str | os.PathLike, data: bytes | io.BytesIO) -> None:
     """Writes `data` to `path` so that a kill leaves the old file or the new.
 
-    The bytes go to a temporary file beside the target, reach the disk, and
-    take the target's name in one step.
-
     Args:
         path: Path of the file to make or replace.
         data: The bytes.
     """
-    path = pathlib.Path(path)
     content = data.getvalue() if isinstance(data, io.BytesIO) else data
-    descriptor, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-    )
+    with replaced_atomically(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replaced_atomically(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Lets a block write a file so that a kill leaves the old one or the new.
+
+    The block writes to a temporary file beside the target. When it is done,
+    the bytes reach the disk and the file takes the target's name in one step.
+
+    Args:
+        path: Path of the file to make or replace.
+
+    Yields:
+        The path to write to; no file is there. It ends as `path` does, for
+        writers that go by the suffix.
+    """
+    path = pathlib.Path(path)
+    name = f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}"
+    temporary = path.with_name(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner can read.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -1,12 +1,17 @@
 """Opening model files that somebody else made."""
 
-from keras_sharpness.saving.errors import (
-    KerasSharpnessError,
-    ModelFileError,
-    UnsafeModelError,
+import lazy_loader
+
+# Loaded on first use: a file can be inspected, and an error caught, without
+# Keras.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "errors": ["KerasSharpnessError", "ModelFileError", "UnsafeModelError"],
+        "inspect": ["ModelFile", "inspect_model_file"],
+        "load": ["load_model"],
+    },
 )
-from keras_sharpness.saving.inspect import ModelFile, inspect_model_file
-from keras_sharpness.saving.load import load_model
 
 __all__ = [
     "KerasSharpnessError",

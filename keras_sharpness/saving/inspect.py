@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,17 @@ _CODE_CLASSES = {
     "__lambda__",
 }
 _LARGEST_JSON = 5 << 20
+# Keras stores, zip programs deflate.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What zipfile raises for damaged, encrypted or exotic archives.
+_UNREADABLE = (
+    EOFError,
+    OSError,
+    RuntimeError,
+    UnicodeDecodeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +52,9 @@ class ModelFile:
         keras_version: Str.
         date_saved: Str.
         model_class: Str. Class of the model, e.g. `"Functional"`.
-        layer_classes: Tuple of str, the distinct classes it is made of.
+        layer_classes: Tuple of str. The distinct classes it is made of, in
+            the order of the file; empty for a model class that saves its
+            arguments in place of its layers, such as `F1`.
     """
 
     path: pathlib.Path
@@ -71,15 +85,15 @@ def inspect_model_file(path: str | os.PathLike) -> ModelFile:
     Example:
 
     ```python
+    import pathlib
+    import tempfile
+
     import keras
     import keras_sharpness as ks
 
-    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(
-        "small.keras"
-    )
-    assert ks.saving.inspect_model_file("small.keras").layer_classes[0] == (
-        "Dense"
-    )
+    path = pathlib.Path(tempfile.mkdtemp(), "small.keras")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(path)
+    assert ks.saving.inspect_model_file(path).layer_classes == ("Dense",)
     ```
     """
     path = pathlib.Path(path)
@@ -90,16 +104,21 @@ def inspect_model_file(path: str | os.PathLike) -> ModelFile:
             for name in (_CONFIG, _METADATA, _WEIGHTS):
                 if name not in names:
                     raise ModelFileError(_unreadable(path, f"missing {name}"))
+            for info in archive.infolist():
+                if info.compress_type not in _COMPRESSIONS:
+                    reason = f"{info.filename} is compressed in another way"
+                    raise ModelFileError(_unreadable(path, reason))
             config = _read_json(archive, _CONFIG, path)
             metadata = _read_json(archive, _METADATA, path)
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, EOFError) as error:
+    except _UNREADABLE as error:
         raise ModelFileError(_unreadable(path, str(error))) from error
     if damaged is not None:
         raise ModelFileError(_unreadable(path, f"{damaged} is damaged"))
     classes = list(dict.fromkeys(_class_names(config)))
     for name in classes:
-        if name in _CODE_CLASSES:
+        # Keras finds `layers.Lambda` in the module `keras`, too.
+        if name.replace(">", ".").rpartition(".")[2] in _CODE_CLASSES:
             raise UnsafeModelError(
                 f"Refused: {path} holds a `{name}`, which can carry code that "
                 "runs when the model is loaded. Replace it by a built-in "
@@ -137,6 +156,11 @@ def _check_format(path: pathlib.Path) -> None:
             f"There is no file {path}. Check the name and the folder "
             f"({path.parent.resolve()})."
         ) from error
+    except OSError as error:
+        raise ModelFileError(
+            f"{path} cannot be opened ({error.strerror}). Check the path and "
+            "the permissions."
+        ) from error
     if magic.startswith(_HDF5_MAGIC):
         if path.name.endswith(".weights.h5"):
             raise ModelFileError(
@@ -168,7 +192,7 @@ def _read_json(
         raise ModelFileError(_unreadable(path, f"{name} is too large"))
     try:
         values = json.loads(archive.read(name))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(_unreadable(path, f"{name}: {error}")) from error
     if not isinstance(values, dict) or (
         name == _CONFIG and "class_name" not in values

@@ -10,6 +10,19 @@ import keras_sharpness.models  # noqa: F401
 from keras_sharpness.saving.errors import ModelFileError
 from keras_sharpness.saving.inspect import inspect_model_file
 
+# Keras does not check configurations, and stumbles over a wrong one wherever
+# it first matters.
+_UNFIT = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
 
 def load_model(
     path: str | os.PathLike,
@@ -37,16 +50,23 @@ def load_model(
     Example:
 
     ```python
+    import pathlib
+    import tempfile
+
     import keras
     import keras_sharpness as ks
 
-    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(
-        "small.keras"
-    )
-    assert ks.saving.load_model("small.keras").count_params() == 4
+    path = pathlib.Path(tempfile.mkdtemp(), "small.keras")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(path)
+    assert ks.saving.load_model(path).count_params() == 4
     ```
     """
     file = inspect_model_file(path)
+    if file.path.suffix != ".keras":
+        raise ModelFileError(
+            f"{path} holds a model, but Keras only opens files whose names end "
+            "in `.keras`. Rename it."
+        )
     try:
         return keras.saving.load_model(
             file.path,
@@ -54,9 +74,21 @@ def load_model(
             compile=compile,
             safe_mode=True,
         )
-    except (TypeError, ValueError, KeyError, OSError) as error:
+    except _UNFIT as error:
         raise ModelFileError(
-            f"{path} could not be loaded: {str(error).splitlines()[0]} "
-            "If it uses classes or functions of your own, pass "
-            "`custom_objects={name: object}`."
+            f"{path} could not be loaded: {_cause(error)} If it uses classes "
+            "or functions of your own, pass `custom_objects={name: object}` "
+            "with the ones it was saved with."
         ) from error
+
+
+def _cause(error: Exception) -> str:
+    """The innermost reason of a failure, in one line.
+
+    Keras nests the errors of layers within models in one text, together with
+    their configurations.
+    """
+    text = str(error).rpartition("Exception encountered: ")[2]
+    text = text.partition(" Full object config:")[0].strip()
+    line = text.splitlines()[0] if text else type(error).__name__
+    return line if line.endswith((".", "!", "?")) else f"{line}."

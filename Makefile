@@ -1,0 +1,47 @@
+# Everything runs in a virtual environment of its own, made when it is missing
+# and made again when the requirements change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.requirements
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: demo test lint format explorer benchmark clean
+
+# The main job on data that ships with the package: about five minutes.
+demo: $(STAMP)
+	$(BIN)/keras-sharpness compare --dataset mnist_5k --network f1 \
+		--small-batch 32 --large-batch 400 --seeds 2 --epochs 30 \
+		--out runs/demo
+
+test: lint
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --markdown-docs -p no:cacheprovider \
+		README.md keras_sharpness
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+explorer: $(STAMP)
+	$(BIN)/streamlit run explorer/app.py
+
+benchmark: $(STAMP)
+	for script in benchmarks/[a-z]*.py; do \
+		$(BIN)/python $$script || exit 1; done
+
+$(STAMP): pyproject.toml requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"Python 3.11 or newer is needed. Try: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV)

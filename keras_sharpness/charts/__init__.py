@@ -1,0 +1,24 @@
+"""Results as Altair charts, files and reports."""
+
+from keras_sharpness.charts.eigenvalues import eigenvalue_chart
+from keras_sharpness.charts.export import to_csv, to_png, to_svg
+from keras_sharpness.charts.interpolation import interpolation_chart
+from keras_sharpness.charts.report import Section, report_html, write_report
+from keras_sharpness.charts.sharpness import sharpness_chart
+from keras_sharpness.charts.theme import chart_config, themed
+from keras_sharpness.charts.training import training_chart
+
+__all__ = [
+    "Section",
+    "chart_config",
+    "eigenvalue_chart",
+    "interpolation_chart",
+    "report_html",
+    "sharpness_chart",
+    "themed",
+    "to_csv",
+    "to_png",
+    "to_svg",
+    "training_chart",
+    "write_report",
+]

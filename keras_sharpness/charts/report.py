@@ -1,0 +1,183 @@
+"""Results as one HTML file that needs no network."""
+
+import base64
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import jinja2
+import pandas as pd
+import vl_convert
+
+from keras_sharpness.charts._tables import text_table
+from keras_sharpness.charts.export import specification, to_svg
+from keras_sharpness.charts.theme import chart_config, themed
+from keras_sharpness.results import write_atomically
+from keras_sharpness.version import __version__
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of a report: text, then a table, then a chart.
+
+    Attributes:
+        heading: Str.
+        paragraphs: Sequence of str, or one str. Plain text: HTML in it is
+            shown as it is written.
+        table: DataFrame, or None. Numbers are rounded for reading.
+        table_caption: Str, or None.
+        chart: Altair chart, or None. It takes the look of the page.
+        caption: Str, or None. What stands below the chart.
+        alt_text: Str, or None for the chart's own `description`. What a
+            screen reader says.
+    """
+
+    heading: str
+    paragraphs: Sequence[str] | str = ()
+    table: pd.DataFrame | None = None
+    table_caption: str | None = None
+    chart: alt.TopLevelMixin | None = None
+    caption: str | None = None
+    alt_text: str | None = None
+
+
+def write_report(
+    path: str | os.PathLike,
+    *,
+    title: str,
+    sections: Sequence[Section],
+    subtitle: str | None = None,
+    footer: str | None = None,
+) -> None:
+    """Writes a report that opens anywhere: one file, nothing to load.
+
+    Charts are interactive, in the light or dark look that the reader's system
+    asks for, and light on paper. A kill leaves the old file or the new one.
+
+    Args:
+        path: Path of the `*.html` file to make or replace.
+        title: Str.
+        sections: Sequence of `Section`.
+        subtitle: Str, e.g. what was measured, on which data and when.
+        footer: Str, e.g. settings and versions.
+
+    Raises:
+        ValueError: If there is no section, or one that cannot be drawn.
+
+    Example:
+
+    ```python
+    import pathlib, tempfile
+    import pandas as pd
+    from keras_sharpness.charts import Section, write_report
+
+    table = pd.DataFrame({"batch": [32, 400], "sharpness": [1.23, 205.14]})
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "report.html"
+        section = Section(heading="Sharpness", table=table)
+        write_report(path, title="F1 on MNIST", sections=[section])
+        assert "205.14" in path.read_text()
+    ```
+    """
+    html = report_html(
+        title=title, sections=sections, subtitle=subtitle, footer=footer
+    )
+    write_atomically(path, html.encode())
+
+
+def report_html(
+    *,
+    title: str,
+    sections: Sequence[Section],
+    subtitle: str | None = None,
+    footer: str | None = None,
+) -> str:
+    """The text of the report, e.g. to offer for download.
+
+    Args:
+        title: Str.
+        sections: Sequence of `Section`.
+        subtitle: Str.
+        footer: Str.
+
+    Returns:
+        Str. The HTML that `write_report` writes.
+
+    Raises:
+        ValueError: If there is no section, or one that cannot be drawn.
+
+    Example:
+
+    ```python
+    from keras_sharpness.charts import Section, report_html
+
+    html = report_html(title="Empty", sections=[Section(heading="Nothing")])
+    ```
+    """
+    sections = list(sections)
+    if not sections:
+        raise ValueError(
+            "`sections` is empty. Pass at least one Section(heading=...)."
+        )
+    for section in sections:
+        if not isinstance(section, Section):
+            raise ValueError(
+                "`sections` must hold Section objects. Received: "
+                f"{type(section).__name__}. Pass Section(heading=..., ...)."
+            )
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("keras_sharpness.charts", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    has_charts = any(section.chart is not None for section in sections)
+    return environment.get_template("report.html").render(
+        title=title,
+        subtitle=subtitle,
+        footer=footer,
+        sections=[_content(section) for section in sections],
+        libraries=_libraries() if has_charts else None,
+        configs={mode: chart_config(mode) for mode in ("light", "dark")},
+        version=__version__,
+    )
+
+
+def _content(section: Section) -> dict[str, Any]:
+    """What the template needs of a section."""
+    paragraphs = section.paragraphs
+    if isinstance(paragraphs, str):
+        paragraphs = [paragraphs]
+    content: dict[str, Any] = {
+        "heading": section.heading,
+        "paragraphs": list(paragraphs),
+        "table": None if section.table is None else text_table(section.table),
+        "table_caption": section.table_caption,
+        "caption": section.caption,
+        "figure": None,
+    }
+    if section.chart is not None:
+        spec = specification(section.chart)
+        # The page has a look for each mode.
+        spec.pop("config", None)
+        text = section.alt_text or spec.get("description") or section.heading
+        spec["description"] = text
+        # For paper, and for readers that run no scripts. As an image, because
+        # the clip paths of several inline SVGs would share their names.
+        image = to_svg(themed(section.chart)).encode()
+        content["figure"] = {
+            "spec": spec,
+            "alt_text": text,
+            "image": base64.b64encode(image).decode(),
+        }
+    return content
+
+
+def _libraries() -> str:
+    """Vega, Vega-Lite and vega-embed as one script."""
+    # "</script" inside a string of the libraries would end the script.
+    script = vl_convert.javascript_bundle()
+    return script.replace("</script", r"<\/script")

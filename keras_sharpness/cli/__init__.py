@@ -1,0 +1,5 @@
+"""The command line: keras-sharpness compare | measure."""
+
+from keras_sharpness.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,30 @@
+"""Turning errors of the package into one line on the command line."""
+
+import contextlib
+from collections.abc import Iterator
+
+import click
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Shows what the package refuses as an error message, not a traceback.
+
+    Yields:
+        Nothing.
+    """
+    # Imported late: these modules import Keras.
+    from keras_sharpness.runs import RunFolderError
+    from keras_sharpness.saving import KerasSharpnessError
+
+    refused = (
+        ConnectionError,
+        FloatingPointError,
+        KerasSharpnessError,
+        RunFolderError,
+        ValueError,
+    )
+    try:
+        yield
+    except refused as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,23 @@
+"""The group of commands, and how their errors are shown."""
+
+import os
+
+import click
+
+# Before TensorFlow is imported by a command: its start-up notices would bury
+# what the command prints.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from keras_sharpness.cli.compare import compare
+from keras_sharpness.cli.measure import measure
+from keras_sharpness.version import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="keras-sharpness")
+def main() -> None:
+    """Sharpness, curvature and loss landscapes of Keras models."""
+
+
+main.add_command(compare)
+main.add_command(measure)

@@ -1,0 +1,168 @@
+"""The command `keras-sharpness measure`."""
+
+import json
+import pathlib
+import sys
+from typing import Any
+
+import click
+
+from keras_sharpness.cli.errors import one_line_errors
+from keras_sharpness.cli.options import make_plan, shared_options
+
+
+@click.command()
+@click.argument(
+    "model_file",
+    metavar="MODEL.keras",
+    type=click.Path(path_type=pathlib.Path),
+)
+@click.option(
+    "--loss",
+    help="A Keras loss  [default: the one the model was compiled with].",
+)
+@click.option(
+    "--from-logits",
+    is_flag=True,
+    help="With --loss, for a cross-entropy: the model returns logits.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=pathlib.Path),
+    help="Write all results with their settings to this file.",
+)
+@shared_options
+def measure(**values: Any) -> None:
+    r"""Measure one saved model: accuracy, ε-sharpness, Hessian eigenvalues.
+
+    The model is any that Keras saved with `model.save("name.keras")` and whose
+    layers Keras or this package knows.
+
+    \b
+    Example:
+      keras-sharpness measure runs/…/model.keras --dataset mnist_5k
+    """
+    with one_line_errors():
+        _measure(values)
+
+
+def _measure(values: dict[str, Any]) -> None:
+    import rich.console
+
+    from keras_sharpness import data, results, saving, studies
+
+    values, plan = make_plan(values)
+    path, json_file = values["model_file"], values["json_file"]
+    saving.inspect_model_file(path)
+    if json_file is not None and not json_file.resolve().parent.is_dir():
+        raise ValueError(
+            f"There is no folder {json_file.parent} for `--json`. Make it "
+            "first, or name another file."
+        )
+    dataset = data.load(values["dataset"], data_dir=values["data_dir"])
+    loss = _loss(values["loss"], values["from_logits"])
+    model = saving.load_model(path, compile=loss is None)
+    found = {}
+    try:
+        target = studies.Target(model, dataset, plan, loss=loss)
+        names = plan.names()
+        with studies.StudyProgress(
+            len(names), show=not values["quiet"]
+        ) as bars:
+            for name in names:
+                with bars.step(name) as report:
+                    found[name] = plan.run(name, target, report)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted; nothing was written.", err=True)
+        sys.exit(130)
+    rich.console.Console().print(_table(path, dataset, found))
+    if json_file is not None:
+        content = {name: result.to_dict() for name, result in found.items()}
+        results.write_atomically(
+            json_file, json.dumps(content, indent=1).encode()
+        )
+        click.echo(f"Results: {json_file}")
+
+
+def _loss(name: str | None, from_logits: bool) -> Any:
+    import keras
+
+    if name is None:
+        if from_logits:
+            raise ValueError(
+                "`--from-logits` goes with `--loss`. Pass e.g. "
+                "`--loss SparseCategoricalCrossentropy --from-logits`."
+            )
+        return None
+    if not from_logits:
+        return keras.losses.get(name)
+    camel = "".join(part.capitalize() for part in name.split("_"))
+    kind = getattr(keras.losses, name, None)
+    kind = (
+        kind if isinstance(kind, type) else getattr(keras.losses, camel, None)
+    )
+    if kind is None:
+        raise ValueError(
+            f"Keras has no loss {name!r}. `--from-logits` goes with "
+            "SparseCategoricalCrossentropy, CategoricalCrossentropy and "
+            "BinaryCrossentropy."
+        )
+    return kind(from_logits=True)
+
+
+def _table(path: pathlib.Path, dataset: Any, found: dict[str, Any]) -> Any:
+    import rich.table
+
+    objective = found["evaluation"].objective
+    table = rich.table.Table(
+        title=f"{path.name} on {dataset.name}: {objective['num_weights']:,} "
+        f"weights, {objective['num_samples']:,} samples, batch norm "
+        f"{objective['batch_norm']}",
+        title_justify="left",
+    )
+    for column in ("", "value", "how far to trust it", "cost"):
+        table.add_column(column, justify="right" if column == "value" else None)
+    for row in _rows(found):
+        table.add_row(*row)
+    return table
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for name, result in found.items():
+        if name == "evaluation":
+            for split in ("train", "test"):
+                loss = getattr(result, f"{split}_loss")
+                rows.append((f"{split} loss", f"{loss:.6g}", "", ""))
+                accuracy = getattr(result, f"{split}_accuracy")
+                if accuracy is not None:
+                    label = f"{split} accuracy (%)"
+                    rows.append((label, f"{100 * accuracy:.2f}", "", ""))
+        elif name.startswith("epsilon_sharpness"):
+            space = "full space" if name.endswith("full") else "subspace"
+            rows.append(
+                (
+                    f"ε-sharpness, ε = {result.epsilon:g}, {space} (%)",
+                    f"{result.value:.4g}",
+                    f"lower bound; {100 * result.share_at_bound:.0f} % of the "
+                    "coordinates at the bound",
+                    f"{result.num_evaluations} gradients, "
+                    f"{result.seconds:.1f} s",
+                )
+            )
+        else:
+            for rank, value in enumerate(result.eigenvalues, 1):
+                mark = "" if result.converged[rank - 1] else ", not converged"
+                rows.append(
+                    (
+                        f"Hessian eigenvalue {rank}",
+                        f"{value:.4g}",
+                        f"± {result.residuals[rank - 1]:.1g}{mark}",
+                        f"{result.num_products} products, "
+                        f"{result.seconds:.1f} s"
+                        if rank == 1
+                        else "",
+                    )
+                )
+    return rows

@@ -1,0 +1,35 @@
+"""What can be wrong with the folder of a run or a study."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from keras_sharpness.saving.errors import KerasSharpnessError
+
+
+class RunFolderError(KerasSharpnessError):
+    """The folder is not the one expected, damaged, in use or not writable."""
+
+
+@contextlib.contextmanager
+def as_folder_error(path: str | os.PathLike, what: str) -> Iterator[None]:
+    """Turns what the operating system refuses into a `RunFolderError`.
+
+    Args:
+        path: Path of the file or folder.
+        what: Str. What could not be done to it, `"read"` or `"written"`.
+
+    Yields:
+        None.
+
+    Raises:
+        RunFolderError: In place of an `OSError` of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error).partition("\n")[0]
+        raise RunFolderError(
+            f"{path} cannot be {what} ({reason}). Check the path, the "
+            "permissions and the free space, or pass another folder (`--out`)."
+        ) from error

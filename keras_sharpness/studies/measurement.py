@@ -1,0 +1,235 @@
+"""What a study measures of one trained model."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_sharpness.data import ClassificationData
+from keras_sharpness.metrics import (
+    Objective,
+    epsilon_sharpness,
+    hessian_eigenvalues,
+)
+from keras_sharpness.metrics.batch_norm import BatchNormMode
+from keras_sharpness.metrics.epsilon_sharpness import Maximizer
+from keras_sharpness.metrics.weights import WeightLayout
+from keras_sharpness.results import Result
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation(Result):
+    """Loss and accuracy of a model, and where its weights are.
+
+    Attributes:
+        train_loss: Float. f at the weights, on the samples measured.
+        train_accuracy: Float in [0, 1], or None where y is no class.
+        test_loss: Float.
+        test_accuracy: Float in [0, 1], or None.
+        weight_norm: Float. ‖w‖₂.
+        distance_from_start: Float. ‖w − w₀‖₂ from the initial weights, or None
+            where they are not known.
+    """
+
+    train_loss: float
+    train_accuracy: float | None
+    test_loss: float
+    test_accuracy: float | None
+    weight_norm: float
+    distance_from_start: float | None
+    objective: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeasurementPlan:
+    """Which numbers a study takes of every model, and how.
+
+    Args:
+        epsilons: Tuple of floats. Box sizes ε.
+        subspace_dim: Int. Dimension of the random subspace; None measures in
+            the full space only.
+        maximizer: Str. As in `epsilon_sharpness`.
+        num_eigenvalues: Int. How many of the largest; 0 for none.
+        batch_norm: Str. Mode of the `Objective`.
+        batch_size: Int. Samples evaluated at once.
+        num_samples: Int. Training samples to measure on, the first ones; all
+            by default.
+        regularization: Bool. Whether regularisation is part of the loss.
+        seed: Int.
+
+    Raises:
+        ValueError: For options out of range.
+
+    Example:
+
+    ```python
+    from keras_sharpness.studies import MeasurementPlan
+
+    plan = MeasurementPlan(epsilons=(1e-3,), subspace_dim=None)
+    assert plan.names() == [
+        "evaluation",
+        "epsilon_sharpness-0.001-full",
+        "hessian_eigenvalues",
+    ]
+    ```
+    """
+
+    epsilons: tuple[float, ...] = (1e-3, 5e-4)
+    subspace_dim: int | None = 100
+    maximizer: Maximizer = "frank-wolfe"
+    num_eigenvalues: int = 2
+    batch_norm: BatchNormMode = "inference"
+    batch_size: int | None = None
+    num_samples: int | None = None
+    regularization: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.epsilons or not all(
+            0 < epsilon < np.inf for epsilon in self.epsilons
+        ):
+            raise ValueError(
+                "`epsilons` must be positive. Received: "
+                f"epsilons={self.epsilons}. Keskar et al. use (1e-3, 5e-4)."
+            )
+        for name in ("subspace_dim", "batch_size", "num_samples"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(
+                    f"`{name}` must be at least 1. Received: {name}={value}."
+                )
+        if self.num_eigenvalues < 0:
+            raise ValueError(
+                "`num_eigenvalues` must not be negative. Received: "
+                f"num_eigenvalues={self.num_eigenvalues}."
+            )
+
+    def names(self) -> list[str]:
+        """The names of the measurements, in order."""
+        return [name for name, _ in self._measurements()]
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """What the measurement `name` depends on, in JSON's types."""
+        common = ("batch_norm", "batch_size", "num_samples", "regularization")
+        settings = {key: getattr(self, key) for key in common}
+        if name.startswith("epsilon"):
+            settings |= {"maximizer": self.maximizer, "seed": self.seed}
+            if name.endswith("subspace"):
+                settings["subspace_dim"] = self.subspace_dim
+        if name.startswith("hessian"):
+            settings |= {"k": self.num_eigenvalues, "seed": self.seed}
+        return settings
+
+    def run(
+        self, name: str, target: "Target", progress: Callable | None = None
+    ) -> Result:
+        """Takes one measurement.
+
+        Args:
+            name: Str, one of `names()`.
+            target: The `Target` to measure.
+            progress: As in the functions of `keras_sharpness.metrics`.
+
+        Returns:
+            An `Evaluation`, `EpsilonSharpness` or `Eigenvalues`.
+        """
+        return dict(self._measurements())[name](target, progress)
+
+    def _measurements(self) -> Iterator[tuple[str, Callable]]:
+        yield "evaluation", lambda target, _: target.evaluate()
+        for epsilon in self.epsilons:
+            for space in ("full", "subspace"):
+                dim = self.subspace_dim if space == "subspace" else None
+                if space == "full" or dim is not None:
+                    yield (
+                        f"epsilon_sharpness-{epsilon:g}-{space}",
+                        self._sharpness(epsilon, dim),
+                    )
+        if self.num_eigenvalues:
+            yield "hessian_eigenvalues", self._eigenvalues
+
+    def _sharpness(self, epsilon: float, dim: int | None) -> Callable:
+        def measure(target: "Target", progress: Callable | None) -> Result:
+            return epsilon_sharpness(
+                target.train,
+                epsilon=epsilon,
+                subspace_dim=dim,
+                maximizer=self.maximizer,
+                seed=self.seed,
+                progress=progress,
+            ).without_vectors()
+
+        return measure
+
+    def _eigenvalues(
+        self, target: "Target", progress: Callable | None
+    ) -> Result:
+        return hessian_eigenvalues(
+            target.train,
+            k=self.num_eigenvalues,
+            seed=self.seed,
+            progress=progress,
+        )
+
+
+class Target:
+    """A model with the training and test loss it is measured by.
+
+    Args:
+        model: Built `keras.Model`.
+        data: `ClassificationData`.
+        plan: The `MeasurementPlan`.
+        loss: As in `Objective`.
+        start: Array (P,), the initial weights, if known.
+
+    Attributes:
+        train: `Objective` of the training samples.
+        test: `Objective` of the test samples.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: ClassificationData,
+        plan: MeasurementPlan,
+        *,
+        loss: Any = None,
+        start: np.ndarray | None = None,
+    ):
+        options = {
+            "loss": loss,
+            "batch_norm": plan.batch_norm,
+            "batch_size": plan.batch_size,
+            "regularization": plan.regularization,
+        }
+        count = plan.num_samples
+        self.train = Objective(
+            model, data.x_train[:count], data.y_train[:count], **options
+        )
+        self.test = Objective(
+            model,
+            data.x_test,
+            data.y_test,
+            calibration=self.train,
+            **options,
+        )
+        self._start = start
+
+    def evaluate(self) -> Evaluation:
+        """Loss and accuracy on both splits, and the weights' whereabouts."""
+        train, test = self.train.evaluate(), self.test.evaluate()
+        w = WeightLayout(self.train.model).read()
+        distance = None
+        if self._start is not None:
+            distance = float(np.linalg.norm(w - self._start))
+        return Evaluation(
+            train_loss=train["loss"],
+            train_accuracy=train.get("accuracy"),
+            test_loss=test["loss"],
+            test_accuracy=test.get("accuracy"),
+            weight_norm=float(np.linalg.norm(w)),
+            distance_from_start=distance,
+            objective=self.train.settings,
+        )

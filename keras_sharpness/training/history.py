@@ -1,0 +1,144 @@
+"""What a training reports: losses and accuracies epoch by epoch."""
+
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from keras_sharpness.results import Result
+
+StopReason = Literal["epochs", "patience", "callback", "diverged"]
+
+_COLUMNS = (
+    "epoch",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+    "learning_rate",
+    "seconds",
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingHistory(Result):
+    """A finished training, one entry per epoch.
+
+    Attributes:
+        epoch: Array (E,) of int. Epochs, counted from 1.
+        loss: Array (E,). Mean of the batches' losses while they were trained
+            on, weighted by the batches' sizes; regularisation included.
+        accuracy: Array (E,) in [0, 1], or None where y is no class. Measured
+            while training, as the loss.
+        val_loss: Array (E,), or None without validation data. At the end of
+            the epoch, dropout off.
+        val_accuracy: Array (E,), or None.
+        learning_rate: Array (E,). At the end of the epoch's last update.
+        seconds: Array (E,). Wall-clock time; the first one includes the
+            compilation.
+        logged: Dict of arrays (E,). What callbacks wrote into the logs.
+        batch_size: Int. Samples per update.
+        seed: Int. The seed of the order of samples and of dropout.
+        optimizer: Dict. Configuration that the optimizer started with.
+        loss_name: Str. The loss function.
+        num_samples: Int. Samples N.
+        num_updates: Int. Updates made.
+        stop_reason: Str. `"epochs"` (all done), `"patience"` (the loss ceased
+            to improve), `"callback"` (`model.stop_training`), or
+            `"diverged"`.
+        total_seconds: Float. Wall-clock time with everything, summed over
+            the sessions of a resumed training.
+    """
+
+    epoch: np.ndarray
+    loss: np.ndarray
+    accuracy: np.ndarray | None
+    val_loss: np.ndarray | None
+    val_accuracy: np.ndarray | None
+    learning_rate: np.ndarray
+    seconds: np.ndarray
+    logged: dict[str, np.ndarray]
+    batch_size: int
+    seed: int
+    optimizer: dict[str, Any]
+    loss_name: str
+    num_samples: int
+    num_updates: int
+    stop_reason: StopReason
+    total_seconds: float
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The epochs as a DataFrame, as `to_frame` returns it."""
+        return self.to_frame()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per epoch.
+
+        Returns:
+            A DataFrame with the columns epoch, loss, accuracy, val_loss,
+            val_accuracy, learning_rate and seconds, as far as they were
+            measured, and one column per entry of `logged`.
+        """
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        measured = {k: v for k, v in columns.items() if v is not None}
+        return pd.DataFrame({**measured, **self.logged})
+
+    @classmethod
+    def from_rows(
+        cls, rows: list[dict[str, float]], **settings: Any
+    ) -> "TrainingHistory":
+        """The history of epochs given as dicts.
+
+        Args:
+            rows: List of dicts, one per epoch, with the names of the columns
+                and, beyond them, what callbacks logged.
+            **settings: The remaining attributes.
+
+        Returns:
+            A `TrainingHistory`.
+        """
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        columns = {
+            name: np.array([row.get(name, np.nan) for row in rows], float)
+            for name in [*_COLUMNS, *names]
+            if name in names or name in ("loss", "learning_rate", "seconds")
+        }
+        columns["epoch"] = np.arange(1, len(rows) + 1)
+        logged = {k: v for k, v in columns.items() if k not in _COLUMNS}
+        return cls(
+            **{name: columns.get(name) for name in _COLUMNS},
+            logged=logged,
+            **settings,
+        )
+
+
+def has_ceased_to_improve(
+    losses: list[float], *, patience: int | None, min_delta: float
+) -> bool:
+    """Whether the last `patience` losses brought no improvement.
+
+    Args:
+        losses: List of float, one per epoch.
+        patience: Int, or None for never.
+        min_delta: Float. A loss improves when it lies below the best one by
+            more than this.
+
+    Returns:
+        Bool.
+
+    Reference:
+
+    - [Keskar et al., 2017](https://arxiv.org/abs/1609.04836), section 2.2:
+      training "until the loss function ceased to improve".
+    """
+    if patience is None:
+        return False
+    best, waited = np.inf, 0
+    for loss in losses:
+        if loss < best - min_delta:
+            best, waited = loss, 0
+        else:
+            waited += 1
+    return waited >= patience

@@ -1,0 +1,191 @@
+"""One pass over the data: batches, batch-level callbacks, means."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_sharpness.training.diverged import diverged_error
+from keras_sharpness.training.step import CompiledSteps, Data, to_device
+
+# A call into the compiled loop should last about this long: long enough for
+# Python to cost nothing, short enough for Ctrl-C and the progress bar.
+_SHORT_CALL_SECONDS = 0.25
+_LONG_CALL_SECONDS = 1.0
+
+
+class Passes:
+    """Runs a model's steps over all batches of some data.
+
+    Args:
+        model: `keras.Model`, compiled.
+        steps: `CompiledSteps` of the model.
+        batch_size: Int. Samples in a batch; the last one may be shorter.
+        callbacks: `keras.callbacks.CallbackList`.
+        batchwise: Bool. Whether the callbacks are called at every batch;
+            else many batches run in one call.
+        has_accuracy: Bool. Whether the steps measure an accuracy.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        steps: CompiledSteps,
+        *,
+        batch_size: int,
+        callbacks: keras.callbacks.CallbackList,
+        batchwise: bool,
+        has_accuracy: bool,
+    ):
+        self._model = model
+        self._steps = steps
+        self._batch_size = batch_size
+        self._callbacks = callbacks
+        self._batchwise = batchwise
+        self._names = ("loss", "accuracy") if has_accuracy else ("loss",)
+        self._call_size = 1
+
+    def train(
+        self,
+        data: Data,
+        order: np.ndarray,
+        *,
+        epoch: int,
+        report: Callable[[int, dict[str, float]], None],
+    ) -> tuple[dict[str, float], int]:
+        """Updates the model with every batch.
+
+        Args:
+            data: `Data` on the device.
+            order: Array (N,) of int. The order of the samples.
+            epoch: Int. Epoch, counted from 1.
+            report: Function `(done, logs)`, called with the batches done and
+                the means so far.
+
+        Returns:
+            The means over the batches, weighted by their sizes, and how many
+            batches there were: callbacks may stop between two.
+
+        Raises:
+            TrainingDivergedError: If a batch's loss is not finite.
+        """
+        hooks = self._callbacks
+        return self._run(
+            data,
+            order,
+            training=True,
+            begin=hooks.on_train_batch_begin,
+            end=hooks.on_train_batch_end,
+            note=report,
+            epoch=epoch,
+        )
+
+    def evaluate(self, data: Data, num_samples: int) -> dict[str, float]:
+        """Measures the model, dropout off.
+
+        Args:
+            data: `Data` on the device.
+            num_samples: Int. Samples in `data`.
+
+        Returns:
+            The means over the batches, weighted by their sizes.
+        """
+        hooks = self._callbacks
+        hooks.on_test_begin()
+        logs, _ = self._run(
+            data,
+            np.arange(num_samples),
+            training=False,
+            begin=hooks.on_test_batch_begin,
+            end=hooks.on_test_batch_end,
+            note=None,
+            epoch=0,
+        )
+        hooks.on_test_end(logs)
+        return logs
+
+    def _run(
+        self,
+        data: Data,
+        order: np.ndarray,
+        *,
+        training: bool,
+        begin: Callable,
+        end: Callable,
+        note: Callable[[int, dict[str, float]], None] | None,
+        epoch: int,
+    ) -> tuple[dict[str, float], int]:
+        num_full, num_left = divmod(len(order), self._batch_size)
+        sizes = np.array(
+            [self._batch_size] * num_full + [num_left] * (num_left > 0)
+        )
+        on_device = to_device(order)
+        measures = np.empty((2, len(sizes)))
+        sums = np.zeros(2)
+        done = 0
+        self._model.reset_metrics()
+        while done < len(sizes):
+            stop = self._end_of_call(done, num_full)
+            if self._batchwise:
+                begin(done)
+            began = time.perf_counter()
+            measures[:, done:stop] = self._steps.run(
+                data,
+                on_device,
+                first=done * self._batch_size,
+                num_batches=stop - done,
+                batch_size=int(sizes[done]),
+                training=training,
+            )
+            self._adapt(time.perf_counter() - began, stop - done)
+            if training:
+                self._check_finite(measures[0], done, stop, epoch)
+            sums += measures[:, done:stop] @ sizes[done:stop]
+            done = stop
+            logs = self._named(sums / sizes[:done].sum())
+            if note is not None:
+                note(done, logs)
+            if self._batchwise:
+                end(done - 1, logs)
+                if training and self._model.stop_training:
+                    break
+        # In one go: where the calls ended depends on the clock, and sums in
+        # pieces would round differently every time.
+        means = np.average(measures[:, :done], axis=1, weights=sizes[:done])
+        return self._named(means), done
+
+    def _end_of_call(self, done: int, num_full: int) -> int:
+        if self._batchwise or done >= num_full:
+            return done + 1
+        return min(done + self._call_size, num_full)
+
+    def _adapt(self, seconds: float, num_batches: int) -> None:
+        if seconds < _SHORT_CALL_SECONDS:
+            self._call_size = max(self._call_size, 2 * num_batches)
+        elif seconds > _LONG_CALL_SECONDS:
+            self._call_size = max(1, self._call_size // 2)
+
+    def _check_finite(
+        self, losses: np.ndarray, done: int, stop: int, epoch: int
+    ) -> None:
+        bad = np.flatnonzero(~np.isfinite(losses[done:stop]))
+        if bad.size:
+            batch = done + int(bad[0])
+            raise diverged_error(
+                f"The loss became {losses[batch]}",
+                epoch=epoch,
+                batch=batch + 1,
+                num_batches=len(losses),
+                rate=learning_rate(self._model),
+            )
+
+    def _named(self, values: np.ndarray) -> dict[str, float]:
+        return dict(zip(self._names, map(float, values), strict=False))
+
+
+def learning_rate(model: keras.Model) -> float:
+    """The learning rate at this moment, schedules included."""
+    rate: Any = model.optimizer.learning_rate
+    return float(keras.ops.convert_to_numpy(rate))

@@ -1,0 +1,278 @@
+"""The arguments of a training, checked against each other."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_sharpness.training import checks, targets
+from keras_sharpness.training.compiling import (
+    check_trainable,
+    first_outputs,
+    gains_from_xla,
+)
+from keras_sharpness.training.plan import Plan
+from keras_sharpness.training.step import Data
+
+# Enough outputs to tell logits from probabilities.
+_NUM_PROBED = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What a training works on, after all checks.
+
+    Attributes:
+        plan: `Plan`.
+        data: `Data` of arrays (N, ...).
+        validation: `Data` of arrays, or None.
+        probe: `Data` of the first few samples.
+        outputs: Array or nest of arrays. The model's outputs for the probe.
+        loss: Loss, as `model.compile` takes it.
+        accuracy: Str or None. How predictions are counted as right.
+        threshold: Float. The output above which a binary prediction is 1.
+    """
+
+    plan: Plan
+    data: Data
+    validation: Data | None
+    probe: Data
+    outputs: Any
+    loss: Any
+    accuracy: targets.AccuracyKind | None
+    threshold: float
+
+
+def prepare(
+    model: keras.Model,
+    data: Sequence[Any],
+    validation_data: Sequence[Any] | None,
+    loss: Any,
+    **numbers: Any,
+) -> Prepared:
+    """Checks model, data, loss and numbers; changes nothing.
+
+    Args:
+        model: `keras.Model`.
+        data: Tuple `(x, y, sample_weight)`.
+        validation_data: Tuple `(x, y)` or `(x, y, sample_weight)`, or None.
+        loss: Loss as `model.compile` takes it, or None for the compiled one.
+        **numbers: The arguments of `Plan` that the data do not give.
+
+    Returns:
+        A `Prepared`.
+
+    Raises:
+        ValueError: If anything does not fit.
+    """
+    check_trainable(model, loss)
+    arrays, num_samples = check_data(model, "", data)
+    validation, num_validation_samples = None, 0
+    if validation_data is not None:
+        validation, num_validation_samples = check_data(
+            model, "validation ", validation_data
+        )
+    plan = Plan(
+        num_samples=num_samples,
+        num_validation_samples=num_validation_samples,
+        **numbers,
+    )
+    check_weights(model)
+    if loss is None and model.compiled:
+        loss = model.loss
+    probe = keras.tree.map_structure(
+        lambda a: None if a is None else a[:_NUM_PROBED], arrays
+    )
+    outputs = first_outputs(model, probe.x)
+    check_targets(arrays, "", num_samples, outputs, loss)
+    if validation is not None:
+        check_targets(
+            validation, "validation ", num_validation_samples, outputs, loss
+        )
+    spec = targets.loss_spec(loss)
+    accuracy = None
+    if isinstance(outputs, np.ndarray):
+        shape = (num_samples, *outputs.shape[1:])
+        accuracy = targets.accuracy_kind(arrays.y, shape, spec)
+    return Prepared(
+        plan=plan,
+        data=arrays,
+        validation=validation,
+        probe=probe,
+        outputs=outputs,
+        loss=loss,
+        accuracy=accuracy,
+        threshold=0.0 if spec.from_logits else 0.5,
+    )
+
+
+def check_data(
+    model: keras.Model, prefix: str, data: Sequence[Any]
+) -> tuple[Data, int]:
+    """Samples as finite arrays of one length.
+
+    Args:
+        model: `keras.Model`, whose dtype counts for floating-point arrays.
+        prefix: Str. What stands before the names in messages.
+        data: Tuple `(x, y)` or `(x, y, sample_weight)`.
+
+    Returns:
+        `Data` of arrays, and the number of samples.
+
+    Raises:
+        ValueError: If `data` is no such tuple, or the arrays do not fit.
+    """
+    if not isinstance(data, list | tuple) or len(data) not in (2, 3):
+        raise ValueError(
+            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight)"
+            f". Received: {type(data).__name__}. Pass e.g. "
+            "`validation_data=(x_test, y_test)`."
+        )
+    dtype = keras.backend.result_type(
+        keras.config.floatx(), model.variable_dtype
+    )
+    named = {}
+    for name, value in zip(Data._fields, data, strict=False):
+        if value is None and name != "sample_weight":
+            raise ValueError(
+                f"`{prefix}{name}` is missing. Received: None. Pass arrays of "
+                "inputs and of targets."
+            )
+        named[prefix + name] = checks.as_arrays(
+            prefix + name, value, float_dtype=dtype
+        )
+    num_samples = checks.check_lengths(**named)
+    for name, value in named.items():
+        checks.check_finite(
+            name, value, remedy="Remove or replace these samples."
+        )
+    x, y, *rest = named.values()
+    return Data(x, y, rest[0] if rest else None), num_samples
+
+
+def check_weights(model: keras.Model) -> None:
+    """Refuses a model with NaN or infinity in its weights.
+
+    Args:
+        model: `keras.Model`, built.
+
+    Raises:
+        ValueError: If a weight is not finite.
+    """
+    for weight in model.weights:
+        checks.check_finite(
+            weight.path,
+            keras.ops.convert_to_numpy(weight),
+            remedy="Initialise the model anew, or load good weights.",
+        )
+
+
+def check_targets(
+    data: Data,
+    prefix: str,
+    num_samples: int,
+    outputs: Any,
+    loss: Any,
+) -> None:
+    """Refuses targets, or a loss, that do not fit the model's outputs.
+
+    Args:
+        data: `Data` of arrays.
+        prefix: Str. What stands before the names in messages.
+        num_samples: Int. Samples N.
+        outputs: Array (n, ...) or flat nest of arrays. The model's outputs
+            for a few samples.
+        loss: Loss as `model.compile` takes it.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    for name, y, output, single in _pairs(f"{prefix}y", data.y, outputs, loss):
+        spec = targets.loss_spec(single)
+        shape = (num_samples, *output.shape[1:])
+        targets.check_targets(name, y, shape, spec)
+        targets.check_probabilities(output, spec)
+
+
+def _pairs(name: str, y: Any, outputs: Any, loss: Any) -> list[tuple]:
+    """Targets, outputs and losses that belong together, where that is plain."""
+    nests = dict | list | tuple
+    if isinstance(y, np.ndarray) and isinstance(outputs, np.ndarray):
+        return [(name, y, outputs, loss)]
+    if isinstance(y, dict) and isinstance(outputs, dict):
+        keys = list(outputs)
+    elif isinstance(y, list | tuple) and isinstance(outputs, list | tuple):
+        keys = list(range(len(outputs)))
+    else:
+        return []
+    losses = loss if isinstance(loss, nests) else dict.fromkeys(keys, loss)
+    if isinstance(losses, list | tuple):
+        losses = dict(enumerate(losses))
+    return [
+        pair
+        for key in keys
+        if key in losses and (isinstance(y, list | tuple) or key in y)
+        for pair in _pairs(
+            f"{name}[{key!r}]", y[key], outputs[key], losses[key]
+        )
+    ]
+
+
+def check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """The callbacks as a list.
+
+    Args:
+        callbacks: `keras.callbacks.Callback`, a sequence of them, or None.
+
+    Returns:
+        List of callbacks.
+
+    Raises:
+        ValueError: If something is no callback, or one that the loop cannot
+            serve.
+    """
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, keras.callbacks.Callback):
+        callbacks = [callbacks]
+    callbacks = list(callbacks)
+    for callback in callbacks:
+        is_list = isinstance(callback, keras.callbacks.CallbackList)
+        if is_list or not isinstance(callback, keras.callbacks.Callback):
+            raise ValueError(
+                "`callbacks` must be a list of `keras.callbacks.Callback`. "
+                f"Received: {type(callback).__name__}. Pass the callbacks "
+                "themselves."
+            )
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ValueError(
+                "`BackupAndRestore` needs `fit`. Received: it among the "
+                "callbacks. Pass `checkpoint='training.npz'` instead, which "
+                "also keeps the optimizer and the callbacks."
+            )
+    return callbacks
+
+
+def check_jit_compile(jit_compile: Any, model: keras.Model) -> bool:
+    """Whether XLA compiles the step.
+
+    Args:
+        jit_compile: Bool or `"auto"`.
+        model: `keras.Model`.
+
+    Returns:
+        Bool.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if isinstance(jit_compile, str) and jit_compile == "auto":
+        return gains_from_xla(model)
+    if not isinstance(jit_compile, bool | np.bool_):
+        raise ValueError(
+            "`jit_compile` must be a bool or 'auto'. Received: "
+            f"jit_compile={jit_compile!r}. Pass `jit_compile='auto'`."
+        )
+    return bool(jit_compile)

@@ -1,0 +1,256 @@
+"""`train`: a network trained by a custom loop, repeatable and resumable."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+
+from keras_sharpness.training import compiling
+from keras_sharpness.training.checkpoint import (
+    Checkpoint,
+    CheckpointWriter,
+    check_checkpoint_path,
+)
+from keras_sharpness.training.checks import check_number
+from keras_sharpness.training.diverged import TrainingDivergedError
+from keras_sharpness.training.fingerprint import (
+    describe_loss,
+    describe_model,
+    describe_optimizer,
+    digest_arrays,
+)
+from keras_sharpness.training.history import TrainingHistory
+from keras_sharpness.training.loop import TrainingLoop
+from keras_sharpness.training.prepare import (
+    Prepared,
+    check_callbacks,
+    check_jit_compile,
+    prepare,
+)
+from keras_sharpness.training.progress import ProgressFunction, make_reporter
+from keras_sharpness.training.state import reseed
+from keras_sharpness.training.step import CompiledSteps, to_device
+
+
+def train(
+    model: keras.Model,
+    x: Any,
+    y: Any,
+    *,
+    batch_size: int,
+    epochs: int,
+    sample_weight: Any = None,
+    validation_data: tuple | None = None,
+    optimizer: str | keras.optimizers.Optimizer | None = None,
+    loss: Any = None,
+    patience: int | None = None,
+    min_delta: float = 0.0,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    checkpoint_seconds: float = 5.0,
+    jit_compile: bool | Literal["auto"] = "auto",
+    progress: bool | ProgressFunction | None = None,
+) -> TrainingHistory:
+    """Trains a model by mini-batches, the same way every time.
+
+    An epoch visits all N samples once, in an order that follows from `seed`
+    and the epoch; a short last batch is kept. The loss of a batch B is what
+    `model.compute_loss` returns, for a compiled loss
+
+    `(1/|B|) Σ sᵢ ℓᵢ + regularisation`,
+
+    with sample weights sᵢ. The data lie on the device, and many steps run
+    inside one compiled call.
+
+    The model is compiled anew with the loss and a fresh optimizer, so that
+    callbacks see them and a saved model carries them. It is trained from its
+    present weights. Batch normalisation and dropout behave as in `fit`.
+
+    The same arguments, starting weights and seed give the same bits on one
+    machine; on a GPU call `tf.config.experimental.enable_op_determinism()`
+    first. Global random generators are neither used nor changed.
+
+    Args:
+        model: `keras.Model`, built; its weights are changed.
+        x: Array (N, ...), or a dict, list or tuple of arrays. Floating-point
+            values are cast to `keras.config.floatx()`.
+        y: Array (N, ...) of targets, nested as the outputs.
+        batch_size: Int from 1 to N. Samples per update.
+        epochs: Int. The most passes over the data.
+        sample_weight: Array (N,), or None for ones.
+        validation_data: Tuple `(x, y)` or `(x, y, sample_weight)`, on which
+            loss and accuracy are measured at the end of every epoch.
+        optimizer: Str or `keras.optimizers.Optimizer`; None for the compiled
+            one, and Adam for a model that is not compiled. Its settings
+            count: it starts in a fresh state.
+        loss: Loss as `model.compile` takes it; None for the compiled one.
+        patience: Int. Training stops when the epoch's training loss has not
+            improved for this many epochs. None trains all epochs.
+        min_delta: Float. The least decrease of the loss that counts as an
+            improvement.
+        seed: Int. Seed of the order of samples, and of the model's random
+            generators (dropout), which are set from it at the start.
+        callbacks: List of `keras.callbacks.Callback`. Where one asks for
+            batches, every step is a call of its own, which is slower.
+        checkpoint: Path of one file, from which a repeated call with the same
+            settings goes on, bit for bit as if never interrupted, what
+            callbacks count (numbers, texts, arrays) included. A call whose
+            training is finished returns at once. None keeps nothing.
+        checkpoint_seconds: Float. The least time between two writes. The end
+            of the training, and of the last epoch before Ctrl-C or an error,
+            is always written.
+        jit_compile: Bool or `"auto"`. Whether XLA compiles the step; `"auto"`
+            does so for networks of dense layers, which gain by it.
+        progress: Bool, whether to show a progress bar; or a function
+            `(done, total, logs)` called with updates done, updates in total,
+            and the present measures. None for a bar on a terminal or in a
+            notebook only.
+
+    Returns:
+        A `TrainingHistory`; its `history` is a DataFrame with one row per
+        epoch. The accuracy is measured where y is a class, and the compiled
+        model reports it too; other compiled metrics are not computed.
+
+    Raises:
+        ValueError: If an argument, an array, the model or the loss does not
+            fit the others; before any work is done.
+        CheckpointError: If `checkpoint` is a file of other settings, naming
+            them, or is damaged. A `ValueError`.
+        TrainingDivergedError: If the loss or a weight becomes NaN or
+            infinite. The model then has the weights of the last good epoch's
+            end, the checkpoint too, and the error has the `history`.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    import keras_sharpness as ks
+
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    y = (x.sum(axis=1) > 0).astype(int)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    result = ks.training.train(
+        model, x, y, batch_size=20, epochs=30, optimizer="sgd", loss=loss
+    )
+    assert result.history.loss.iloc[-1] < result.history.loss.iloc[0]
+    assert result.accuracy[-1] > 0.9
+    ```
+
+    Reference:
+
+    - [Keskar et al., 2017](https://arxiv.org/abs/1609.04836): networks
+      trained with small and large batches "until the loss function ceased to
+      improve".
+    """
+    prepared = prepare(
+        model,
+        (x, y, sample_weight),
+        validation_data,
+        loss,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        min_delta=min_delta,
+        seed=seed,
+    )
+    plan = prepared.plan
+    checkpoint_seconds = check_number(
+        "checkpoint_seconds", checkpoint_seconds, minimum=0.0
+    )
+    callbacks = check_callbacks(callbacks)
+    use_xla = check_jit_compile(jit_compile, model)
+    reporter = make_reporter(
+        progress, total=plan.num_updates, epochs=plan.epochs
+    )
+    fresh = compiling.fresh_optimizer(model, optimizer)
+    settings = _settings(model, prepared, fresh, callbacks, use_xla)
+    earlier = None
+    if checkpoint is not None:
+        check_checkpoint_path(checkpoint)
+        settings["data"] = digest_arrays(prepared.data)
+        settings["validation_data"] = digest_arrays(prepared.validation)
+        earlier = Checkpoint.load(checkpoint, settings)
+    compiling.recompile(
+        model,
+        optimizer=fresh,
+        loss=loss,
+        accuracy=prepared.accuracy,
+        threshold=prepared.threshold,
+        probe=prepared.probe,
+        outputs=prepared.outputs,
+    )
+    reseed(model, plan.seed)
+    if earlier is not None and earlier.finished:
+        earlier.state.restore(model)
+        return _history(earlier, settings)
+    steps = CompiledSteps(
+        model,
+        accuracy=prepared.accuracy,
+        threshold=prepared.threshold,
+        jit_compile=use_xla,
+    )
+    data = to_device(prepared.data)
+    loop = TrainingLoop(
+        model,
+        steps=steps,
+        data=data,
+        validation=to_device(prepared.validation),
+        plan=plan,
+        callbacks=callbacks,
+        settings=settings,
+        writer=CheckpointWriter(checkpoint, checkpoint_seconds),
+        reporter=reporter,
+        has_accuracy=prepared.accuracy is not None,
+    )
+    steps.check_randomness(data, plan.num_samples, plan.batch_size)
+    used = {o: o.get_config() for o in (fresh, model.optimizer)}
+    try:
+        last = loop.run(earlier)
+    except TrainingDivergedError as error:
+        error.history = _history(loop.last_good, settings)
+        raise
+    finally:
+        reporter.close()
+        for item, before in used.items():
+            compiling.remember_configs(item, before)
+    return _history(last, settings)
+
+
+def _settings(
+    model: keras.Model,
+    prepared: Prepared,
+    optimizer: keras.optimizers.Optimizer,
+    callbacks: list[keras.callbacks.Callback],
+    use_xla: bool,
+) -> dict[str, Any]:
+    """What the result is determined by, the data apart."""
+    return {
+        **dataclasses.asdict(prepared.plan),
+        "jit_compile": use_xla,
+        "optimizer": describe_optimizer(optimizer),
+        "loss": describe_loss(prepared.loss),
+        "model": describe_model(model),
+        "callbacks": [type(callback).__qualname__ for callback in callbacks],
+    }
+
+
+def _history(last: Checkpoint, settings: dict[str, Any]) -> TrainingHistory:
+    loss = settings["loss"]
+    return TrainingHistory.from_rows(
+        last.rows,
+        batch_size=settings["batch_size"],
+        seed=settings["seed"],
+        optimizer=settings["optimizer"],
+        loss_name=loss.get("class", str(loss))
+        if isinstance(loss, dict)
+        else str(loss),
+        num_samples=settings["num_samples"],
+        num_updates=last.num_updates,
+        stop_reason=last.stop_reason or "diverged",
+        total_seconds=last.seconds,
+    )
