@@ -9,9 +9,12 @@ import click
 
 from keras_sharpness.cli.errors import one_line_errors
 from keras_sharpness.cli.options import make_plan, shared_options
+from keras_sharpness.cli.quiet import quiet_start
 
 
-@click.command()
+@click.command(
+    epilog="Example: keras-sharpness compare --network f1 --small-batch 32 --seeds 1"
+)
 @click.option(
     "--network",
     default="f1",
@@ -60,15 +63,11 @@ from keras_sharpness.cli.options import make_plan, shared_options
 )
 @shared_options
 def compare(**values: Any) -> None:
-    r"""Train with small and with large batches and compare the minima.
+    """Train with small and with large batches and compare the minima.
 
     For each seed both trainings start from the same weights. Prints the table
     of Keskar et al. (2017) and writes report.html and table.csv. The same
     command again continues what was interrupted and reads what is finished.
-
-    \b
-    Example:
-      keras-sharpness compare --network f1 --small-batch 32 --seeds 1
     """
     with one_line_errors():
         _compare(values)
@@ -77,7 +76,8 @@ def compare(**values: Any) -> None:
 def _compare(values: dict[str, Any]) -> None:
     import rich.console
 
-    from keras_sharpness import data, models, studies
+    with quiet_start():
+        from keras_sharpness import data, models, studies
 
     values, plan = make_plan(values)
     network = models.get(values["network"])
@@ -130,9 +130,11 @@ def _table(summary: Any, comparison: Any) -> Any:
     import rich.table
 
     settings = comparison.settings
+    seeds = len(settings["seeds"])
+    spread = f", mean ± standard deviation over {seeds} seeds"
     table = rich.table.Table(
-        title=f"{settings['model']} on {settings['data']}: mean ± standard "
-        f"deviation over {len(settings['seeds'])} seeds",
+        title=f"{settings['model']} on {settings['data']}"
+        + (spread if seeds > 1 else ""),
         title_justify="left",
     )
     table.add_column("")

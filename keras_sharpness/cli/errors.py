@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import click
 
+from keras_sharpness.cli.quiet import quiet_start
+
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
@@ -13,9 +15,10 @@ def one_line_errors() -> Iterator[None]:
     Yields:
         Nothing.
     """
-    # Imported late: these modules import Keras.
-    from keras_sharpness.runs import RunFolderError
-    from keras_sharpness.saving import KerasSharpnessError
+    # Imported late: `--help` need not wait for Keras.
+    with quiet_start():
+        from keras_sharpness.runs import RunFolderError
+        from keras_sharpness.saving import KerasSharpnessError
 
     refused = (
         ConnectionError,

@@ -9,9 +9,12 @@ import click
 
 from keras_sharpness.cli.errors import one_line_errors
 from keras_sharpness.cli.options import make_plan, shared_options
+from keras_sharpness.cli.quiet import quiet_start
 
 
-@click.command()
+@click.command(
+    epilog="Example: keras-sharpness measure model.keras --dataset mnist_5k"
+)
 @click.argument(
     "model_file",
     metavar="MODEL.keras",
@@ -34,14 +37,10 @@ from keras_sharpness.cli.options import make_plan, shared_options
 )
 @shared_options
 def measure(**values: Any) -> None:
-    r"""Measure one saved model: accuracy, ε-sharpness, Hessian eigenvalues.
+    """Measure one saved model: accuracy, ε-sharpness, Hessian eigenvalues.
 
     The model is any that Keras saved with `model.save("name.keras")` and whose
     layers Keras or this package knows.
-
-    \b
-    Example:
-      keras-sharpness measure runs/…/model.keras --dataset mnist_5k
     """
     with one_line_errors():
         _measure(values)
@@ -50,7 +49,8 @@ def measure(**values: Any) -> None:
 def _measure(values: dict[str, Any]) -> None:
     import rich.console
 
-    from keras_sharpness import data, results, saving, studies
+    with quiet_start():
+        from keras_sharpness import data, results, saving, studies
 
     values, plan = make_plan(values)
     path, json_file = values["model_file"], values["json_file"]
@@ -140,13 +140,12 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
                     label = f"{split} accuracy (%)"
                     rows.append((label, f"{100 * accuracy:.2f}", "", ""))
         elif name.startswith("epsilon_sharpness"):
-            space = "full space" if name.endswith("full") else "subspace"
+            space = "" if name.endswith("full") else ", subspace"
             rows.append(
                 (
-                    f"ε-sharpness, ε = {result.epsilon:g}, {space} (%)",
+                    f"φ, ε = {result.epsilon:g}{space} (%)",
                     f"{result.value:.4g}",
-                    f"lower bound; {100 * result.share_at_bound:.0f} % of the "
-                    "coordinates at the bound",
+                    f"lower bound, {100 * result.share_at_bound:.0f} % at box",
                     f"{result.num_evaluations} gradients, "
                     f"{result.seconds:.1f} s",
                 )

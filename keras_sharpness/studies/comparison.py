@@ -109,9 +109,9 @@ class Comparison(Result):
         sentences = [
             f"Over {seeds} seed{'s' if seeds > 1 else ''}, the {which}-batch "
             f"minimum is {max(ratio, 1 / ratio):.3g} times sharper: its "
-            f"ε-sharpness (ε = {epsilon:g}, full space) is "
-            f"{means.loc[which, 'sharpness']:.3g} % against "
-            f"{means.loc[other, 'sharpness']:.3g} %."
+            f"ε-sharpness φ (ε = {epsilon:g}, full space) is "
+            f"{means.loc[which, 'sharpness']:.4g} % against "
+            f"{means.loc[other, 'sharpness']:.4g} %."
         ]
         pairs = chosen.pivot(
             index="seed", columns="batch", values="test_accuracy"
@@ -140,12 +140,12 @@ class Comparison(Result):
         for name in frame:
             if name.startswith("sharpness_"):
                 _, epsilon, space = name.split("_")
-                where = "full space" if space == "full" else "subspace"
-                label = f"ε-sharpness, ε = {epsilon}, {where} (%)"
+                where = "" if space == "full" else ", subspace"
+                label = f"φ, ε = {epsilon}{where} (%)"
                 rows.append((name, label, 1.0, "{:.4g}"))
             if name.startswith("eigenvalue_"):
                 rank = name.split("_")[1]
-                label = f"Hessian eigenvalue {rank}"
+                label = f"eigenvalue {rank}"
                 rows.append((name, label, 1.0, "{:.4g}"))
         rows.append(
             ("distance_from_start", "distance from start", 1.0, "{:.3g}")

@@ -17,8 +17,9 @@ from keras_sharpness.studies.comparison import Comparison
 from keras_sharpness.studies.member import Member
 
 _SHARPNESS = (
-    "ε-sharpness is the rise of the training loss f, in percent, 100 (max f − "
-    "f) / (1 + f), within a box of half-width ε (|w| + 1) around the weights w "
+    "The ε-sharpness φ is the rise of the training loss f, in percent, 100 "
+    "(max f − f) / (1 + f), within a box of half-width ε (|w| + 1) around the "
+    "weights w "
     "(Keskar et al. 2017, Metric 2.1). The maximum is searched for, so the "
     "value is a lower bound. In the random subspace the same is done along "
     "random directions only."
@@ -63,8 +64,8 @@ def write_comparison(
         f"{settings['model']} on {settings['data']}",
         subtitle=f"{settings['num_weights']:,} weights, "
         f"{settings['num_train']:,} training and {settings['num_test']:,} "
-        f"test samples, {len(settings['seeds'])} seed(s), measured on "
-        f"{samples:,} training samples",
+        f"test samples, {_counted(len(settings['seeds']), 'seed')}, measured "
+        f"on {samples:,} training samples",
         sections=_sections(study, comparison, pairs),
         footer=_footer(study, comparison),
     )
@@ -197,3 +198,7 @@ def _footer(study: StudyFolder, comparison: Comparison) -> str:
         f"{', '.join(map(str, settings['seeds']))}. Measured with {plan}. "
         f"Made by {versions}."
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
