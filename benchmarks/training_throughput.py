@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--output", type=pathlib.Path, default=_RESULT)
     arguments = parser.parse_args()
 
+    load_before = os.getloadavg()[0]
     x, y = load_data(arguments.num_samples)
     warm_ups = {name: [] for name in _CONTENDERS}
     epochs = {name: [] for name in _CONTENDERS}
@@ -122,6 +123,8 @@ def main() -> None:
         "results": rows,
         "command": " ".join(["python", *sys.argv]),
         "cores": os.cpu_count(),
+        "load_average_before": load_before,
+        "load_average_after": os.getloadavg()[0],
         "processor": platform.processor() or platform.machine(),
         "gpus": [d.name for d in tf.config.list_physical_devices("GPU")],
         "versions": {

@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import keras_sharpness
 from keras_sharpness.results import (
     TEMPORARY_PREFIX,
     Result,
@@ -353,10 +354,13 @@ def test_module_of_the_class_is_imported_when_needed(tmp_path):
 def test_no_foreign_module_is_imported(tmp_path, monkeypatch, module):
     """The modules are there to be imported, and would leave a trace."""
     trace = tmp_path / "trace"
-    for name in ("intruder", "keras_sharpness_intruder"):
+    for name in ("intruder", "keras_sharpness_intruder", "__main__"):
         code = f"import pathlib; pathlib.Path({str(trace)!r}).touch()"
         (tmp_path / f"{name}.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(
+        keras_sharpness, "__path__", [*keras_sharpness.__path__, str(tmp_path)]
+    )
     before = set(sys.modules)
     with pytest.raises(ValueError, match="not a known `Result`"):
         Result.from_dict({"kind": "NoSuchResult", "module": module})

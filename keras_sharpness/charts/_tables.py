@@ -10,6 +10,7 @@ import pandas as pd
 from keras_sharpness.charts._text import number
 
 _DIGITS = 4
+_MOST_DIGITS = 6
 _MISSING = "–"
 # Also numbers that somebody has formatted: "98.03 ± 0.07", "< 1e-3", "12 %".
 _NUMBER = re.compile(
@@ -57,7 +58,11 @@ def _index_names(frame: pd.DataFrame) -> list[str]:
 
 
 def _heading(name: object) -> str:
-    return " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+    return (
+        " ".join(filter(None, map(str, name)))
+        if isinstance(name, tuple)
+        else str(name)
+    )
 
 
 def _column(values: pd.Series) -> list[str]:
@@ -85,7 +90,10 @@ def _floats(values: list[float]) -> list[str]:
     finite = [abs(value) for value in values if math.isfinite(value)]
     sizes = [size for size in finite if size > 0]
     largest, smallest = max(sizes, default=1.0), min(sizes, default=1.0)
-    decimals = max(0, _DIGITS - 1 - math.floor(math.log10(largest)))
+    high, low = (math.floor(math.log10(size)) for size in (largest, smallest))
+    # Four digits of the largest and three of the smallest, within reason.
+    decimals = max(_DIGITS - 1 - high, _DIGITS - 2 - low)
+    decimals = max(0, min(decimals, _MOST_DIGITS - 1 - high))
     # The smallest one must keep two digits.
     if largest >= 1e7 or smallest < 10.0 ** (1 - decimals):
         return [

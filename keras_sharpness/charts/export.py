@@ -1,5 +1,6 @@
 """Charts as SVG and PNG files, results as CSV, without a browser."""
 
+import re
 from typing import Any, Protocol
 
 import altair as alt
@@ -8,6 +9,7 @@ import vl_convert
 
 from keras_sharpness.charts._rows import inline_data
 
+_CLIP = re.compile(r"(?<=id=\")clip\d+(?=\")|(?<=url\(#)clip\d+(?=\))")
 # Attributes in which a compound chart keeps its parts.
 _PARTS = ("layer", "hconcat", "vconcat", "concat")
 
@@ -44,7 +46,13 @@ def to_svg(chart: alt.TopLevelMixin) -> str:
     assert to_svg(alt.Chart({"values": []}).mark_point()).startswith("<svg")
     ```
     """
-    return vl_convert.vegalite_to_svg(specification(chart))
+    svg = vl_convert.vegalite_to_svg(specification(chart))
+    # Vega counts its clip paths through the whole process; counted from 0, the
+    # same chart is the same file.
+    names: dict[str, str] = {}
+    return _CLIP.sub(
+        lambda match: names.setdefault(match[0], f"clip{len(names)}"), svg
+    )
 
 
 def to_png(chart: alt.TopLevelMixin, *, scale_factor: float = 2.0) -> bytes:

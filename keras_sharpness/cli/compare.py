@@ -12,9 +12,7 @@ from keras_sharpness.cli.options import make_plan, shared_options
 from keras_sharpness.cli.quiet import quiet_start
 
 
-@click.command(
-    epilog="Example: keras-sharpness compare --network f1 --small-batch 32 --seeds 1"
-)
+@click.command(epilog="Example: keras-sharpness compare --network f1 --seeds 1")
 @click.option(
     "--network",
     default="f1",

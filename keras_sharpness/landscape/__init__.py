@@ -1,5 +1,14 @@
 """What is measured along lines through the weight space."""
 
-from keras_sharpness.landscape.interpolation import Interpolation, interpolate
+import lazy_loader
+
+# Loaded on first use: a stored `Interpolation` is read without Keras.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "interpolate": ["interpolate"],
+        "interpolation": ["Interpolation"],
+    },
+)
 
 __all__ = ["Interpolation", "interpolate"]

@@ -14,6 +14,7 @@ from keras_sharpness.metrics.batch_norm import (
     check_mode,
 )
 from keras_sharpness.metrics.batches import Batch, Batches
+from keras_sharpness.metrics.folding import foldable_pairs
 from keras_sharpness.metrics.losses import (
     accuracy,
     check_batch,
@@ -135,6 +136,7 @@ class Objective:
             dtype=self.layout.dtype,
         )
         self.batch_size = self._batches.batch_size
+        self._pairs = foldable_pairs(model)
         self._lock = threading.RLock()
         self._compiled: dict[Any, Callable] = {}
         self.num_samples = self._inspect()
@@ -355,6 +357,7 @@ class Objective:
             weights,
             state,
             use_batch_statistics=self.batch_norm == "batch",
+            fold=self._pairs,
         ):
             y_pred = self.model(x, training=False)
             penalty = sum(self.model.losses, start=0.0)

@@ -9,6 +9,7 @@ import keras
 
 from keras_sharpness.metrics.batch_norm import batch_statistics
 from keras_sharpness.metrics.exact_moments import exact_moments
+from keras_sharpness.metrics.folding import Pair, folded
 
 # Tracing touches attributes of the model for a moment (and puts them back);
 # two threads must not do so at once.
@@ -22,6 +23,7 @@ def model_at(
     state: Sequence[Any],
     *,
     use_batch_statistics: bool = False,
+    fold: Sequence[Pair] = (),
 ) -> Iterator[keras.StatelessScope]:
     """Within the block the model has other weights; afterwards its own.
 
@@ -35,6 +37,7 @@ def model_at(
         state: Tensors for `model.non_trainable_variables`.
         use_batch_statistics: Bool. Whether BatchNormalization normalises by
             the statistics of the batch.
+        fold: Pairs of layers to evaluate as one, from `foldable_pairs`.
 
     Yields:
         The `keras.StatelessScope`, which holds the updates.
@@ -49,6 +52,12 @@ def model_at(
         stack.enter_context(exact_moments())
         if use_batch_statistics:
             stack.enter_context(batch_statistics(model))
+        elif fold:
+            values = {id(variable): value for variable, value in mapping}
+            # Later entries of a mapping win.
+            mapping += stack.enter_context(
+                folded(fold, lambda variable: values[id(variable)])
+            )
         yield stack.enter_context(
             keras.StatelessScope(state_mapping=mapping, collect_losses=True)
         )

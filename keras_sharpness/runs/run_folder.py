@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,10 @@ class RunFolder(RecordedFolder):
 
     @property
     def initial_weights_path(self) -> pathlib.Path:
-        """Path that `save_initial` writes to, for `model.load_weights`."""
+        """Path that `save_initial` writes to.
+
+        For `load_weights` of a new model, one that was not trained before.
+        """
         return self.path / "initial.weights.h5"
 
     @property
@@ -99,6 +103,9 @@ class RunFolder(RecordedFolder):
                 be written to.
         """
         with self._written(self.initial_weights_path) as temporary:
+            # HDF5 takes the whole process down when a disk becomes full.
+            temporary.write_bytes(bytes(_most_bytes(model)))
+            temporary.unlink()
             model.save_weights(temporary)
 
     def save_model(self, model: "keras.Model") -> None:
@@ -203,3 +210,12 @@ class RunFolder(RecordedFolder):
                 "Repeat what made it, and it goes on where it stopped."
             )
         return path
+
+
+def _most_bytes(model: "keras.Model") -> int:
+    """What the file of a model's weights takes at the most."""
+    optimizer = getattr(model, "optimizer", None)
+    state = optimizer.variables if optimizer is not None else ()
+    numbers = sum(math.prod(v.shape) for v in (*model.variables, *state))
+    # Eight bytes are the widest number; the rest is for HDF5's own structure.
+    return 8 * numbers + (1 << 20)

@@ -1,6 +1,7 @@
 """Loading a `.keras` file after it was inspected."""
 
 import os
+import textwrap
 from typing import Any
 
 import keras
@@ -89,6 +90,6 @@ def _cause(error: Exception) -> str:
     their configurations.
     """
     text = str(error).rpartition("Exception encountered: ")[2]
-    text = text.partition(" Full object config:")[0].strip()
-    line = text.splitlines()[0] if text else type(error).__name__
-    return line if line.endswith((".", "!", "?")) else f"{line}."
+    text = text.partition(" Full object config:")[0]
+    line = textwrap.shorten(text or type(error).__name__, 400, placeholder="…")
+    return line if line.endswith((".", "!", "?", "…")) else f"{line}."

@@ -1,13 +1,17 @@
 """Experiments end to end, resumable."""
 
-from keras_sharpness.studies.compare import compare
-from keras_sharpness.studies.comparison import Comparison
-from keras_sharpness.studies.measurement import (
-    Evaluation,
-    MeasurementPlan,
-    Target,
+import lazy_loader
+
+# Loaded on first use: a stored `Comparison` is read without Keras.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "compare": ["compare"],
+        "comparison": ["Comparison"],
+        "measurement": ["Evaluation", "MeasurementPlan", "Target"],
+        "progress": ["StudyProgress"],
+    },
 )
-from keras_sharpness.studies.progress import StudyProgress
 
 __all__ = [
     "Comparison",

@@ -1,9 +1,17 @@
 """Training with a custom loop: fast, repeatable, resumable."""
 
-from keras_sharpness.training.checkpoint import CheckpointError
-from keras_sharpness.training.diverged import TrainingDivergedError
-from keras_sharpness.training.history import TrainingHistory
-from keras_sharpness.training.train import train
+import lazy_loader
+
+# Loaded on first use: a stored `TrainingHistory` is read without Keras.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "checkpoint": ["CheckpointError"],
+        "diverged": ["TrainingDivergedError"],
+        "history": ["TrainingHistory"],
+        "train": ["train"],
+    },
+)
 
 __all__ = [
     "CheckpointError",

@@ -84,7 +84,11 @@ def leaves(spec):
         for name in ("layer", "hconcat", "vconcat", "concat")
         for part in spec.get(name, [])
     ]
-    return [leaf for part in parts for leaf in leaves(part)] or [spec]
+    # Altair hoists data that all parts share.
+    shared = {"data": spec["data"]} if "data" in spec else {}
+    return [leaf for part in parts for leaf in leaves({**shared, **part})] or [
+        spec
+    ]
 
 
 def marks(spec, kind, style=None):

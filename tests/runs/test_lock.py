@@ -129,6 +129,7 @@ def test_folder_deleted_and_made_anew(tmp_path, other, number):
     assert other(tmp_path / "run") == "refused"
     old.close()
     assert other(tmp_path / "run") == "refused"
+    create(tmp_path / "run").close()
     new.write("a", number(1.0), {})
     new.close()
     assert other(tmp_path / "run") == "mine"

@@ -1,6 +1,5 @@
 import json
 import os
-import pathlib
 import resource
 import signal
 import threading
@@ -192,7 +191,7 @@ def leftovers(path, age):
     foreign = [path / ".tmpfile", path / "notes.tmp", path / "tmp-x"]
     for file in ours + foreign:
         file.touch()
-        os.utime(file, [time.time() - age] * 2)
+        os.utime(file, (time.time() - age,) * 2)
     return ours, foreign
 
 
@@ -358,9 +357,16 @@ def test_folder_open_for_reading_takes_no_writing(folder, number):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b'{"settings": {}', b"[]", b"{}", b"\xff", b"[" * 100_000]
-    + [b'{"settings": 1, "versions": {}, "created": "", "result": {}}']
-    + [b'{"settings": {}, "versions": {}, "created": "", "result": 1}'],
+    [
+        b"",
+        b'{"settings": {}',
+        b"[]",
+        b"{}",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"settings": 1, "versions": {}, "created": "", "result": {}}',
+        b'{"settings": {}, "versions": {}, "created": "", "result": 1}',
+    ],
     ids=lambda content: repr(content[:50]),
 )
 def test_damaged_measurement(folder, number, content):
@@ -429,44 +435,37 @@ def test_full_disk_keeps_what_was_there(folder, number):
     assert not list(folder.path.rglob(f"{TEMPORARY_PREFIX}*"))
 
 
-WRITE_FOREVER = """
-import dataclasses, itertools, sys
-import numpy as np
+DIE_WHILE_WRITING = """
+import dataclasses, resource, signal, sys
 from keras_sharpness.results import Result
 from keras_sharpness.runs import RunFolder
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Number(Result):
-    value: float
-    vector: np.ndarray
+class Text(Result):
+    text: str
 
-vector = np.random.default_rng(0).normal(size=300_000)
 run = RunFolder.create_or_open(sys.argv[1], {"seed": 0})
-for i in itertools.count():
-    run.write("a", Number(value=float(i), vector=vector + i), {"i": i})
-    if i == 0:
-        print("ready", flush=True)
+run.write("a", Text(text="old"), {"version": "old"})
+# A signal that no Python code sees ends the process when a file gets longer.
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+run.write("a", Text(text="new" * 5000), {"version": "new"})
 """
 
 
-def test_kill_leaves_the_old_measurement_or_the_new(tmp_path, python):
+def test_kill_in_the_middle_of_a_file_keeps_the_old_one(tmp_path, python):
+    """The test of `write_atomically` kills at other moments."""
     path = tmp_path / "run"
-    vector = np.random.default_rng(0).normal(size=300_000)
-    generator = np.random.default_rng(0)
-    for _ in range(5):
-        process = python(WRITE_FOREVER, path)
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(generator.uniform(0.0, 0.2))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        values = RunFolder.open(path).read_values("a")
-        np.testing.assert_array_equal(
-            values["vector"], vector + values["value"]
-        )
-        assert RunFolder.open(path).has("a", {"i": values["value"]})
+    process = python(DIE_WHILE_WRITING, path)
+    process.communicate()
+    assert process.returncode == -signal.SIGXFSZ
+    (half,) = (path / "measurements").glob(f"{TEMPORARY_PREFIX}*")
+    assert half.stat().st_size == 5000
+    assert RunFolder.open(path).read_values("a")["text"] == "old"
     # More than the granularity of the file system's clock.
     time.sleep(0.05)
-    RunFolder.create_or_open(path, {"seed": 0})
-    assert not list(path.rglob(f"{TEMPORARY_PREFIX}*"))
-    names = {file.name for file in pathlib.Path(path).rglob("*")}
+    run = RunFolder.create_or_open(path, {"seed": 0})
+    assert run.has("a", {"version": "old"})
+    names = {file.name for file in path.rglob("*")}
     assert names == {".lock", "run.json", "measurements", "a.json"}

@@ -177,6 +177,35 @@ def test_callbacks_and_patience_survive(
     assert model.history.history == expected.history.history
 
 
+def test_interrupted_after_the_last_epoch(make_classifier, blobs, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        epochs = 0
+        interrupts = True
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs += 1
+            self.model.stop_training = epoch == 1
+
+        def on_train_end(self, logs=None):
+            if self.interrupts:
+                raise KeyboardInterrupt
+
+    stop = Stop()
+    options = {
+        "batch_size": 25,
+        "epochs": 5,
+        "callbacks": [stop],
+        "checkpoint": tmp_path / "training.npz",
+    }
+    with pytest.raises(KeyboardInterrupt):
+        train(make_classifier(), *blobs, **options)
+    stop.interrupts = False
+    history = train(make_classifier(), *blobs, **options)
+    # The second call had the callbacks' last word to hear, and no epoch.
+    assert stop.epochs == 2
+    assert (history.stop_reason, len(history.epoch)) == ("callback", 2)
+
+
 def test_a_finished_training_returns_at_once(
     make_classifier, blobs, tmp_path, assert_same_bits
 ):

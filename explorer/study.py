@@ -1,0 +1,143 @@
+"""A finished comparison, read from its folder without Keras."""
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any
+
+import pandas as pd
+
+from keras_sharpness.landscape import Interpolation
+from keras_sharpness.runs import RunFolder, RunFolderError, StudyFolder
+from keras_sharpness.studies import Comparison
+from keras_sharpness.training import TrainingHistory
+
+PATHS = ("linear", "curvilinear")
+_RESULT, _REPORT = "comparison.json", "report.html"
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A finished comparison.
+
+    Attributes:
+        folder: The `StudyFolder`.
+        comparison: The `Comparison` of its runs.
+    """
+
+    folder: StudyFolder
+    comparison: Comparison
+
+    @staticmethod
+    def is_finished(folder: StudyFolder) -> bool:
+        """Whether the folder holds the outcome already."""
+        return folder.path_of(_RESULT).is_file()
+
+    @classmethod
+    def read(cls, folder: StudyFolder) -> "Study":
+        """Reads the outcome; what the views need beyond it, they read later.
+
+        Args:
+            folder: `StudyFolder` of a finished comparison.
+
+        Returns:
+            A `Study`.
+
+        Raises:
+            ValueError: If the outcome is damaged.
+        """
+        return cls(folder, Comparison.load(folder.path_of(_RESULT)))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was asked for, that of the measurements under `"plan"`."""
+        return self.comparison.settings
+
+    @property
+    def report(self) -> pathlib.Path:
+        """The report of the study, which somebody may have moved away."""
+        return self.folder.path_of(_REPORT)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds; each has a small-batch and a large-batch run."""
+        return list(self.settings["seeds"])
+
+    @property
+    def batch_names(self) -> dict[str, str]:
+        """What to call the two kinds of run, e.g. `"small batch 32"`."""
+        return {
+            row["batch"]: f"{row['batch']} batch {row['batch_size']}"
+            for row in self.comparison.rows
+        }
+
+    @property
+    def num_samples(self) -> int:
+        """How many training samples the measurements were taken on."""
+        there_are = self.settings["num_train"]
+        return min(self.settings["plan"]["num_samples"] or there_are, there_are)
+
+    def line(self, path: str, seed: int) -> Interpolation:
+        """Loss and accuracy between the two minima of one seed.
+
+        Raises:
+            RunFolderError: If the file is missing or damaged.
+        """
+        return self.folder.read(f"interpolation-{path}-seed-{seed}")
+
+    def histories(self) -> dict[str, TrainingHistory]:
+        """The training of every run, by its name.
+
+        Raises:
+            RunFolderError: If a file is missing or damaged.
+        """
+        return {
+            f"{self.batch_names[row['batch']]}, seed {row['seed']}": (
+                self._run(row).history()
+            )
+            for row in self.comparison.rows
+        }
+
+    def eigenvalues(self) -> pd.DataFrame | None:
+        """One row per run and eigenvalue, or None if none were computed.
+
+        Raises:
+            RunFolderError: If a file is missing or damaged.
+        """
+        if not all("eigenvalue_1" in row for row in self.comparison.rows):
+            return None
+        parts = []
+        for row in self.comparison.rows:
+            # As values: the class of the result would bring in Keras.
+            found = self._run(row).read_values("hessian_eigenvalues")
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "seed": row["seed"],
+                        "batch": row["batch"],
+                        "batch_size": row["batch_size"],
+                        "eigenvalue": found["eigenvalues"],
+                        "residual": found["residuals"],
+                        "converged": found["converged"],
+                    }
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    @functools.cached_property
+    def _runs(self) -> dict[tuple[int, int], RunFolder]:
+        return {
+            (run.settings.get("seed"), run.settings.get("batch_size")): run
+            for run in self.folder.runs()
+        }
+
+    def _run(self, row: dict[str, Any]) -> RunFolder:
+        """The run that a row of the comparison was read from."""
+        key = row["seed"], row["batch_size"]
+        if key not in self._runs:
+            raise RunFolderError(
+                f"{self.folder.path} holds no run with seed {key[0]} and batch "
+                f"size {key[1]} any more. Repeat the command that made the "
+                "study, and it makes what is missing."
+            )
+        return self._runs[key]

@@ -1,0 +1,170 @@
+"""Loss and accuracy along a path between two minima."""
+
+import os
+import time
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from keras_sharpness.landscape.endpoints import StatePath, endpoint
+from keras_sharpness.landscape.interpolation import ONLY_NAME, Interpolation
+from keras_sharpness.landscape.paths import Path, coefficients
+from keras_sharpness.metrics import Objective
+from keras_sharpness.progress import ProgressOption, track
+
+Point = keras.Model | str | os.PathLike | np.ndarray
+
+
+def interpolate(
+    objective: Objective | Mapping[str, Objective],
+    start: Point,
+    end: Point,
+    *,
+    path: Path = "linear",
+    alphas: np.ndarray | None = None,
+    progress: ProgressOption = None,
+) -> Interpolation:
+    """Loss and accuracy along the line, or a curve, between two minima.
+
+    `f((1 − α) start + α end)`, or `f(cos(απ/2) start + sin(απ/2) end)` on the
+    curvilinear path. Between the initial and the final weights of one training
+    the straight line is the plot of Goodfellow et al.
+
+    In batch-norm mode `"inference"` the moving statistics of two models are
+    interpolated too; modes `"batch"` and `"recalibrate"` need none.
+
+    Args:
+        objective: `Objective`, or a dict of them, e.g. `{"train": …,
+            "test": …}`, that are evaluated at the same points.
+        start: `keras.Model`, path of a `.keras` file, or array (P,).
+        end: The same.
+        path: Str. `"linear"` or `"curvilinear"`.
+        alphas: Array (n,). 25 points from -1 to 2 by default, as the paper.
+        progress: Bool, callable `(done, total)`, or None for a bar if a
+            person watches.
+
+    Returns:
+        An `Interpolation`.
+
+    Raises:
+        ValueError: If the ends do not fit the objective's model.
+        ModelFileError: If a file is not a model.
+
+    Example:
+
+    ```python
+    import keras
+    import keras_sharpness as ks
+    import numpy as np
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    objective = ks.Objective(model, np.eye(3), np.ones((3, 1)), loss="mse")
+    line = ks.interpolate(objective, np.zeros(4), model)
+    assert line.alphas.shape == line.loss.shape == (25,)
+    ```
+
+    Reference:
+        Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Figures 3 and 7;
+        Goodfellow et al. 2015, https://arxiv.org/abs/1412.6544; Entezari et
+        al. 2022, https://arxiv.org/abs/2110.06296, for the barrier.
+    """
+    clock = time.perf_counter()
+    coefficients(path, 0.0)  # refuses an unknown path before any work
+    objectives = (
+        dict(objective)
+        if isinstance(objective, Mapping)
+        else {ONLY_NAME: objective}
+    )
+    first = _first(objectives)
+    alphas = _check_alphas(alphas)
+    ends = endpoint(start, "start", first), endpoint(end, "end", first)
+    state_path, statistics = None, first.batch_norm
+    if first.batch_norm == "inference":
+        statistics = "objective"
+        if ends[0].state and ends[1].state:
+            state_path = StatePath(first.model, *ends)
+            statistics = "interpolated"
+    # The barrier is measured against both ends, also where the caller's α
+    # leave them out.
+    points = np.union1d(alphas, [0.0, 1.0])
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in objectives}
+    with track(
+        "Interpolation", len(points) * len(objectives), progress
+    ) as advance:
+        for alpha in points:
+            from_start, from_end = coefficients(path, alpha)
+            w = from_start * ends[0].weights + from_end * ends[1].weights
+            state = None
+            if state_path is not None:
+                state = state_path.at(from_start, from_end)
+            for name, function in objectives.items():
+                found[name].append(function.evaluate(w, state=state))
+                advance()
+    wanted = np.searchsorted(points, alphas)
+    losses = {
+        name: np.array([value["loss"] for value in values])
+        for name, values in found.items()
+    }
+    return Interpolation(
+        alphas=alphas,
+        losses={name: loss[wanted] for name, loss in losses.items()},
+        accuracies={
+            name: np.array([value["accuracy"] for value in values])[wanted]
+            for name, values in found.items()
+            if "accuracy" in values[0]
+        },
+        barriers={
+            name: _barrier(points, loss) for name, loss in losses.items()
+        },
+        path=path,
+        distance=float(np.linalg.norm(ends[1].weights - ends[0].weights)),
+        moving_statistics=statistics,
+        num_evaluations=len(points) * len(objectives),
+        seconds=time.perf_counter() - clock,
+        objectives={name: f.settings for name, f in objectives.items()},
+    )
+
+
+def _barrier(alphas: np.ndarray, loss: np.ndarray) -> float:
+    between = (alphas >= 0.0) & (alphas <= 1.0)
+    alphas, loss = alphas[between], loss[between]
+    chord = (1.0 - alphas) * loss[0] + alphas * loss[-1]
+    # At the ends the excess is 0 by definition, rounding aside.
+    excess = np.r_[0.0, (loss - chord)[1:-1]]
+    return float(np.max(excess))
+
+
+def _first(objectives: dict[str, Objective]) -> Objective:
+    if not objectives:
+        raise ValueError(
+            "`objective` is empty. Pass an Objective or {'train': …, 'test': …}"
+        )
+    first = next(iter(objectives.values()))
+    for name, other in objectives.items():
+        if not isinstance(other, Objective):
+            raise ValueError(
+                f"Objective {name!r} is a {type(other).__name__}. Build one "
+                "with ks.Objective(model, x, y)."
+            )
+        if other.layout.shapes != first.layout.shapes or (
+            other.batch_norm != first.batch_norm
+        ):
+            raise ValueError(
+                f"Objective {name!r} has another architecture or batch-norm "
+                "mode than the first. Build both from one model with one "
+                "`batch_norm`."
+            )
+    return first
+
+
+def _check_alphas(alphas: np.ndarray | None) -> np.ndarray:
+    if alphas is None:
+        return np.linspace(-1.0, 2.0, 25)
+    alphas = np.asarray(alphas, dtype=np.float64)
+    if alphas.ndim != 1 or not alphas.size or not np.all(np.isfinite(alphas)):
+        raise ValueError(
+            "`alphas` must be a list of finite numbers. Received: "
+            f"{alphas!r}. Pass e.g. np.linspace(-1, 2, 25)."
+        )
+    return alphas
