@@ -27,7 +27,7 @@ class TrainingDivergedError(FloatingPointError):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     x, y = np.ones((8, 3)), np.ones(8)
     try:
-        ks.training.train(
+        ks.train(
             model, x, y, batch_size=4, epochs=99, optimizer="sgd",
             loss=lambda y, y_pred: 1e9 * (y - y_pred) ** 2,
         )

@@ -49,6 +49,22 @@ class TrainingHistory(Result):
             `"diverged"`.
         total_seconds: Float. Wall-clock time with everything, summed over
             the sessions of a resumed training.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    import keras_sharpness as ks
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    result = ks.train(
+        model, x, x[:, 0] - x[:, 1], batch_size=10, epochs=3, loss="mse"
+    )
+    assert result.stop_reason == "epochs" and result.num_updates == 15
+    assert list(result.history.epoch) == [1, 2, 3]
+    ```
     """
 
     epoch: np.ndarray
@@ -130,7 +146,7 @@ def has_ceased_to_improve(
 
     Reference:
 
-    - [Keskar et al., 2017](https://arxiv.org/abs/1609.04836), section 2.2:
+    - [Keskar et al., 2017](https://arxiv.org/abs/1609.04836), page 4:
       training "until the loss function ceased to improve".
     """
     if patience is None:

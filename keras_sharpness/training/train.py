@@ -134,7 +134,7 @@ def train(
     y = (x.sum(axis=1) > 0).astype(int)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    result = ks.training.train(
+    result = ks.train(
         model, x, y, batch_size=20, epochs=30, optimizer="sgd", loss=loss
     )
     assert result.history.loss.iloc[-1] < result.history.loss.iloc[0]
