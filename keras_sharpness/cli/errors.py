@@ -21,9 +21,9 @@ def one_line_errors() -> Iterator[None]:
         from keras_sharpness.saving import KerasSharpnessError
 
     refused = (
-        ConnectionError,
         FloatingPointError,
         KerasSharpnessError,
+        OSError,
         RunFolderError,
         ValueError,
     )

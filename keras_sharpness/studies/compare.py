@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_sharpness.data import ClassificationData
 from keras_sharpness.landscape import interpolate
+from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies.collection import PATHS, collect, pair_name
@@ -107,6 +108,9 @@ def compare(
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     _check(seeds, small_batch, large_batch, epochs, data)
     model = build_from_seed(build_model, seeds[0])
+    # Refuses data that do not fit before the first file is written.
+    for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
+        Objective(model, x, y, loss=loss, check_repeatability=False)
     study_settings = {
         "study": "compare",
         "model": name or model.name,
@@ -116,9 +120,7 @@ def compare(
         "num_test": len(data.x_test),
         "epochs": epochs,
         "patience": patience,
-        "optimizer": _plain(
-            keras.optimizers.serialize(keras.optimizers.get(optimizer))
-        ),
+        "optimizer": _settings_of(optimizer),
     }
     study = StudyFolder.create_or_open(pathlib.Path(out), study_settings)
     sizes = dict(zip(_KINDS, (small_batch, large_batch), strict=True))
@@ -188,12 +190,23 @@ def _interpolate(
             study.write(name, line, settings)
 
 
+def _settings_of(
+    optimizer: str | keras.optimizers.Optimizer,
+) -> dict[str, Any]:
+    """The optimizer's class and configuration in JSON's types."""
+    optimizer = keras.optimizers.get(optimizer)
+    config = optimizer.get_config()
+    # Keras numbers the instances it makes: "adam_7" is no setting.
+    config.pop("name", None)
+    return {
+        "class_name": type(optimizer).__name__,
+        "config": {key: _plain(value) for key, value in config.items()},
+    }
+
+
 def _plain(value: Any) -> Any:
-    """The serialised optimizer in JSON's types."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+        return keras.saving.serialize_keras_object(value)
     return value.item() if isinstance(value, np.generic) else value
 
 

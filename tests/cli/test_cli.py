@@ -1,0 +1,155 @@
+"""The command line, run as a user runs it: in a process of its own."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from keras_sharpness.cli import main
+
+COMMAND = pathlib.Path(sys.executable).with_name("keras-sharpness")
+QUICK = [
+    "--epochs=1",
+    "--seeds=1",
+    "--samples=50",
+    "--epsilon=1e-3",
+    "--subspace-dim=2",
+    "--eigenvalues=1",
+]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A small data set as a file."""
+    generator = np.random.default_rng(0)
+    y = np.arange(150) % 3
+    x = generator.standard_normal((150, 4)).astype("float32") + y[:, None]
+    path = tmp_path / "points.npz"
+    np.savez(
+        path, x_train=x[:100], y_train=y[:100], x_test=x[100:], y_test=y[100:]
+    )
+    return path
+
+
+def run(*arguments, folder=None):
+    return subprocess.run(
+        [COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+
+
+def test_compare_then_measure(archive, tmp_path):
+    arguments = ["compare", f"--dataset={archive}", "--small-batch=5", *QUICK]
+    first = run(*arguments, folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    out = tmp_path / "runs/f1-points-5-10"
+    assert (out / "report.html").is_file()
+    assert "small batch (5)" in first.stdout
+    assert "times sharper" in first.stdout
+    assert "runs/f1-points-5-10/report.html" in first.stdout
+    assert "[1/12] training, seed 0, batch 5" in first.stderr
+    assert "oneDNN" not in first.stderr
+    second = run(*arguments, folder=tmp_path)
+    assert second.stdout == first.stdout
+    assert "[" not in second.stderr
+    measured = run(
+        "measure",
+        out / "seed-0-batch-5/model.keras",
+        f"--dataset={archive}",
+        f"--json={tmp_path / 'results.json'}",
+        "--quiet",
+        *QUICK[2:],
+    )
+    assert measured.returncode == 0, measured.stderr
+    assert measured.stderr == ""
+    results = json.loads((tmp_path / "results.json").read_text())
+    stored = json.loads(
+        (out / "seed-0-batch-5/measurements")
+        .joinpath("epsilon_sharpness-0.001-full.json")
+        .read_text()
+    )
+    again = results["epsilon_sharpness-0.001-full"]["value"]
+    assert again == pytest.approx(stored["result"]["value"], rel=1e-5)
+
+
+def test_any_keras_model_can_be_measured(archive, tmp_path):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.save(tmp_path / "mine.keras")
+    arguments = ["measure", str(tmp_path / "mine.keras")]
+    arguments += [f"--dataset={archive}", "--quiet", *QUICK[2:]]
+    runner = CliRunner()
+    without = runner.invoke(main, arguments)
+    assert without.exit_code == 1
+    assert "is not compiled with a loss" in without.output
+    arguments += ["--loss=sparse_categorical_crossentropy", "--from-logits"]
+    found = runner.invoke(main, arguments)
+    assert found.exit_code == 0, found.output
+    assert "train accuracy (%)" in found.output
+    assert "lower bound" in found.output
+
+
+def test_interrupted_compare_says_how_to_go_on(archive, tmp_path):
+    arguments = ["compare", f"--dataset={archive}", "--small-batch=5", *QUICK]
+    process = subprocess.Popen(
+        [COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    run_file = tmp_path / "runs/f1-points-5-10/seed-0-batch-5/run.json"
+    for _ in range(600):
+        if run_file.exists() or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert "the same command goes on from there" in errors
+    assert "Traceback" not in errors
+    done = run(*arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "--network=f9"], "one of F1, F2, C1, C2, C3, C4"),
+        (["compare", "--dataset=none.npz"], "none.npz"),
+        (["compare", "--epsilon=0"], "must be positive"),
+        (["compare", "--small-batch=500"], "must be smaller"),
+        (["compare", "--out=/proc/none"], "/proc/none"),
+        (["compare", "--maximizer=adam"], "'frank-wolfe', 'l-bfgs-b', 'best'"),
+        (["compare", "--optimizer=best"], "best"),
+        (["measure", "none.keras"], "There is no file none.keras"),
+        (["measure", __file__], "not a readable Keras archive"),
+    ],
+)
+def test_errors_are_one_line_that_names_the_remedy(arguments, message):
+    found = CliRunner().invoke(main, arguments)
+    assert found.exit_code in (1, 2)
+    assert message in found.output
+    assert "Traceback" not in found.output
+    error = found.output[found.output.index("Error:") :]
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_help_reads_well():
+    runner = CliRunner()
+    top = runner.invoke(main, ["--help"]).output
+    assert "compare" in top
+    assert "measure" in top
+    for command in ("compare", "measure"):
+        text = runner.invoke(main, [command, "-h"]).output
+        assert "Example: keras-sharpness" in text
+        assert max(map(len, text.splitlines())) <= 80
