@@ -27,7 +27,7 @@ METRICS = [
     ("weights", "batches", "batch_norm", "exact_moments"),
     ("folding", "losses"),
     ("stateless",),
-    ("moments", "repeatability"),
+    ("moments", "repeatability", "batch_loss"),
     ("objective",),
     ("operators", "lanczos", "power_iteration", "box"),
     ("maximizers", "eigenvalues"),

@@ -8,21 +8,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_sharpness.metrics.batch_loss import BatchLoss
 from keras_sharpness.metrics.batch_norm import (
     BatchNormMode,
     batch_norm_layers,
     check_mode,
 )
 from keras_sharpness.metrics.batches import Batch, Batches
-from keras_sharpness.metrics.folding import foldable_pairs
-from keras_sharpness.metrics.losses import (
-    accuracy,
-    check_batch,
-    loss_specification,
-)
+from keras_sharpness.metrics.losses import loss_specification
 from keras_sharpness.metrics.moments import Moments
 from keras_sharpness.metrics.repeatability import check_repeats
-from keras_sharpness.metrics.stateless import model_at
 from keras_sharpness.metrics.weights import WeightLayout
 
 # One compiled product serves this many vectors at once: more vectors save
@@ -119,7 +114,6 @@ class Objective:
         self.size = self.layout.size
         self.regularization = bool(regularization)
         self.batch_norm = check_mode(batch_norm, model)
-        self._loss_given = loss is not None
         if loss is None and getattr(model, "loss", None) is None:
             raise ValueError(
                 f"Model {model.name!r} is not compiled with a loss. Pass "
@@ -127,6 +121,13 @@ class Objective:
                 "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
             )
         self._loss = loss_specification(model.loss if loss is None else loss)
+        self._batch_loss = BatchLoss(
+            model,
+            self._loss,
+            is_compiled=loss is None,
+            regularization=self.regularization,
+            batch_norm=self.batch_norm,
+        )
         self.layout.check(self.layout.read(), f"model {model.name!r}")
         self._batches = Batches(
             x,
@@ -136,10 +137,9 @@ class Objective:
             dtype=self.layout.dtype,
         )
         self.batch_size = self._batches.batch_size
-        self._pairs = foldable_pairs(model)
         self._lock = threading.RLock()
         self._compiled: dict[Any, Callable] = {}
-        self.num_samples = self._inspect()
+        self.num_samples = self._batch_loss.check(self._batches)
         self._moments = None
         if self.batch_norm == "recalibrate" and batch_norm_layers(model):
             source = self if calibration is None else calibration
@@ -195,7 +195,7 @@ class Objective:
             Dict with `"loss"` and, for classes, `"accuracy"` in [0, 1].
         """
         tensors, state = self._point(w, state)
-        evaluate = self._compile("evaluate", self._evaluate_batch)
+        evaluate = self._compile("evaluate", self._batch_loss.evaluate)
         # Read only after the last batch is under way: reading waits.
         parts = [
             (batch.size, evaluate(tensors, state, *batch[:3]))
@@ -281,30 +281,6 @@ class Objective:
                     self._add(row, product)
         return total.T.reshape(v.shape)
 
-    def _inspect(self) -> int:
-        """Refuses data that do not fit model and loss; returns N."""
-        num_samples = 0
-        for batch in self._batches:
-            if num_samples == 0:
-                output = self._first_output(batch)
-            check_batch(self._loss, batch, output)
-            num_samples += batch.size
-        return num_samples
-
-    def _first_output(self, batch: Batch) -> Any:
-        sample = keras.tree.map_structure(lambda tensor: tensor[:1], batch.x)
-        state = self.model.non_trainable_variables
-        try:
-            with model_at(self.model, self.layout.variables, state):
-                return self.model(sample, training=False)
-        except (ValueError, tf.errors.InvalidArgumentError) as error:
-            shapes = keras.tree.map_structure(lambda t: tuple(t.shape), batch.x)
-            expected = getattr(self.model, "input_shape", "other shapes")
-            raise ValueError(
-                f"The data do not fit model {self.model.name!r}: it expects "
-                f"{expected}, a batch of `x` has {shapes}. Reshape `x`."
-            ) from error
-
     def _point(self, w: np.ndarray | None, state: Any = None) -> tuple:
         """Tensors for the trainable and the non-trainable variables at w."""
         if w is None:
@@ -350,39 +326,10 @@ class Objective:
                 )
             return self._compiled[key]
 
-    def _predict(self, weights, state, x, y, sample_weight):
-        """Loss and outputs of one batch, at the given weights and state."""
-        with model_at(
-            self.model,
-            weights,
-            state,
-            use_batch_statistics=self.batch_norm == "batch",
-            fold=self._pairs,
-        ):
-            y_pred = self.model(x, training=False)
-            penalty = sum(self.model.losses, start=0.0)
-            if self._loss_given:
-                loss = self._loss.mean(y, y_pred, sample_weight)
-                if self.regularization:
-                    loss = loss + penalty
-            else:
-                loss = self.model.compute_loss(
-                    x, y, y_pred, sample_weight, training=False
-                )
-                if not self.regularization:
-                    loss = loss - penalty
-        return loss, y_pred
-
-    def _evaluate_batch(self, weights, state, x, y, sample_weight):
-        loss, y_pred = self._predict(weights, state, x, y, sample_weight)
-        if self._loss.accuracy_kind is None:
-            return {"loss": loss}
-        return {"loss": loss, "accuracy": accuracy(self._loss, y, y_pred)}
-
     def _gradient_of_batch(self, weights, state, x, y, sample_weight, share):
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            loss = self._predict(weights, state, x, y, sample_weight)[0]
+            loss = self._batch_loss.value(weights, state, x, y, sample_weight)
             part = tf.cast(share, loss.dtype) * loss
         gradient = tape.gradient(
             part, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO

@@ -1,0 +1,259 @@
+"""The explorer, driven without a browser."""
+
+import json
+import re
+import sys
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from keras_sharpness.runs import StudyFolder
+from keras_sharpness.studies import Comparison
+from tests.explorer.conftest import APP
+
+pytestmark = pytest.mark.app
+
+CHARTS = {"Compare": 2, "Between": 1, "Training": 1, "About": 0}
+
+
+@pytest.fixture
+def opened(runs, monkeypatch):
+    """Opens the explorer at an address."""
+
+    def open_app(*arguments, theme="light", **query):
+        arguments = arguments or ("--runs", str(runs))
+        monkeypatch.setattr(sys, "argv", [str(APP), *arguments])
+        # Of the first run: it imports what the app needs.
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        app.context["theme"] = theme
+        for name, value in query.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return open_app
+
+
+def texts(elements):
+    """What is shown, without the backslashes of escaped Markdown."""
+    return [re.sub(r"\\(\W)", r"\1", element.value) for element in elements]
+
+
+def specs(app):
+    return [
+        json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")
+    ]
+
+
+def is_clean(app):
+    return not app.exception and not app.error and not app.warning
+
+
+@pytest.mark.parametrize("folder", ["", "nothing here"])
+def test_without_a_study_it_says_how_to_make_one(opened, runs, folder):
+    app = opened("--runs", str(runs / folder))
+    assert is_clean(app)
+    assert str(runs / folder) in texts(app.info)[0]
+    commands = [code.value for code in app.code]
+    assert "make demo" in commands
+    # Into the folder that is shown.
+    assert any(
+        command.startswith("keras-sharpness compare ")
+        and str(runs / folder) in command
+        for command in commands
+    )
+    assert not app.tabs
+
+
+def test_a_study_made_meanwhile_is_found(opened, add_study):
+    app = opened()
+    add_study("new")
+    app.button[0].click().run()
+    assert is_clean(app)
+    assert app.selectbox(key="study").value == "new"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("view", CHARTS)
+def test_every_tab(opened, add_study, view, theme):
+    add_study("one")
+    app = opened(view=view, theme=theme)
+    assert is_clean(app)
+    assert texts(app.title) == ["straight_cut on half_plane"]
+    charts = specs(app)
+    assert len(charts) == CHARTS[view]
+    white = "#FFFFFF"
+    for chart in charts:
+        assert (chart["config"]["background"] == white) == (theme == "light")
+        assert chart["description"]
+
+
+def test_compare_shows_the_outcome(opened, add_study):
+    comparison = Comparison.load(add_study("one") / "comparison.json")
+    app = opened()
+    shown = [text.replace("\xa0", " ") for text in texts(app.markdown)]
+    for sentence in comparison.verdict():
+        assert sentence in shown
+    assert app.dataframe[0].value.equals(comparison.summary())
+    scatter, _ = specs(app)
+    # One panel for each ε in the full space and in the subspace.
+    assert len(scatter["concat"]) == 4
+
+
+def test_study_and_tab_are_in_the_address(opened, add_study):
+    add_study("older")
+    add_study("deeper/down")
+    add_study("newest")
+    app = opened(study="deeper/down", view="Training")
+    choice = app.selectbox(key="study")
+    assert choice.options == ["newest", "deeper/down", "older"]
+    assert choice.value == "deeper/down"
+    assert app.session_state["view"] == "Training"
+    choice.select("older").run()
+    assert is_clean(app)
+    assert app.query_params["study"] == ["older"]
+    assert app.query_params["view"] == ["Training"]
+
+
+def test_a_study_that_is_gone(opened, add_study):
+    add_study("here")
+    app = opened(study="go_ne")
+    assert not app.exception
+    assert app.selectbox(key="study").value == "here"
+    assert "go_ne" in texts(app.warning)[0]
+
+
+def test_the_folder_may_be_the_study_itself(opened, add_study):
+    app = opened("--runs", str(add_study("alone")))
+    assert is_clean(app)
+    assert app.selectbox(key="study").options == ["alone"]
+
+
+@pytest.mark.parametrize("path", ["linear", "curvilinear"])
+def test_between_shows_the_path_asked_for(opened, add_study, path):
+    study = StudyFolder.open(add_study("one"))
+    app = opened(view="Between", path=path)
+    assert is_clean(app)
+    table = app.dataframe[0].value
+    assert list(table["seed"]) == [0, 1]
+    for seed, row in table.set_index("seed").iterrows():
+        line = study.read(f"interpolation-{path}-seed-{seed}")
+        assert row["distance of the minima"] == line.distance
+        assert row["barrier, train loss"] == line.barriers["train"]
+        assert row["barrier, test loss"] == line.barriers["test"]
+    assert ("curvilinear" in str(specs(app)[0])) == (path == "curvilinear")
+
+
+def test_between_shows_the_seeds_chosen(opened, add_study):
+    add_study("one")
+    app = opened(view="Between")
+    app.button_group(key="seeds").set_value([1]).run()
+    assert is_clean(app)
+    assert list(app.dataframe[0].value["seed"]) == [1]
+    app.button_group(key="seeds").set_value([]).run()
+    assert is_clean(app)
+    assert not specs(app)
+    assert "at least one seed" in texts(app.info)[0]
+
+
+def test_logarithmic_loss(opened, add_study):
+    add_study("one")
+    app = opened(view="Between")
+    app.toggle(key="log").set_value(True).run()
+    assert is_clean(app)
+    assert "(log scale)" in str(specs(app)[0])
+
+
+def test_training_tells_of_every_run(opened, add_study):
+    runs = StudyFolder.open(add_study("one")).runs()
+    app = opened(view="Training")
+    table = app.dataframe[0].value.set_index("run")
+    assert len(table) == len(runs) == 4
+    for run in runs:
+        settings = run.settings
+        row = table.loc[
+            f"{settings['batch']} batch {settings['batch_size']}, "
+            f"seed {settings['seed']}"
+        ]
+        assert row["updates"] == run.history().num_updates
+        assert row["last training loss"] == run.history().loss[-1]
+
+
+def test_about_tells_the_formula_and_the_limits(opened, add_study):
+    add_study("one")
+    app = opened(view="About")
+    assert r"\max" in app.latex[0].value
+    text = " ".join(texts(app.markdown))
+    for words in ("lower bound", "Dinh et al", "Batch normalisation"):
+        assert words in text
+
+
+def test_a_damaged_study(opened, add_study):
+    add_study("whole")
+    file = add_study("damaged") / "comparison.json"
+    file.write_bytes(file.read_bytes()[:500])
+    app = opened()
+    assert not app.exception
+    assert str(file) in texts(app.error)[0]
+    app.selectbox(key="study").select("whole").run()
+    assert is_clean(app)
+
+
+@pytest.mark.parametrize(
+    ("file", "view"),
+    [
+        ("pairs/interpolation-linear-seed-1.json", "Between"),
+        ("seed-0-batch-4/history.json", "Training"),
+        ("seed-0-batch-4/measurements/hessian_eigenvalues.json", "Compare"),
+    ],
+)
+def test_one_damaged_file_spares_the_other_tabs(opened, add_study, file, view):
+    damaged = add_study("one") / file
+    damaged.write_bytes(damaged.read_bytes()[:-50])
+    for tab in CHARTS:
+        app = opened(view=tab)
+        assert not app.exception
+        assert bool(app.error) == (tab == view)
+        if app.error:
+            assert str(damaged) in texts(app.error)[0]
+
+
+def test_a_run_that_was_deleted(opened, add_study):
+    (add_study("one") / "seed-1-batch-40" / "run.json").unlink()
+    app = opened(view="Training")
+    assert not app.exception
+    assert "no run with seed 1 and batch size 40" in texts(app.error)[0]
+
+
+def test_without_the_report(opened, add_study):
+    path = add_study("one")
+    assert "Report (HTML)" in {b.label for b in opened().download_button}
+    (path / "report.html").unlink()
+    app = opened()
+    assert is_clean(app)
+    assert "Report (HTML)" not in {b.label for b in app.download_button}
+
+
+def test_an_unfinished_study(opened, add_study):
+    path = add_study("under way")
+    (path / "comparison.json").unlink()
+    (path / "seed-1-batch-40" / "model.keras").unlink()
+    app = opened()
+    assert is_clean(app)
+    assert "goes on where it stopped" in texts(app.info)[0]
+    trained = app.dataframe[0].value.set_index("run")["trained"]
+    assert not trained["seed-1-batch-40"]
+    assert trained.sum() == 3
+
+
+def test_another_kind_of_study(opened, runs):
+    StudyFolder.create_or_open(runs / "sweep", {"study": "sweep"})
+    app = opened()
+    assert is_clean(app)
+    assert "keras-sharpness compare" in texts(app.info)[0]
+
+
+@pytest.mark.parametrize("arguments", [["--run", "x"], ["--runs"]])
+def test_wrong_options(opened, arguments):
+    app = opened(*arguments)
+    assert not app.exception
+    assert "--runs FOLDER" in texts(app.error)[0]
