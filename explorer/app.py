@@ -24,13 +24,15 @@ _TABS = {
 
 
 def main() -> None:
+    # A file: icons of the browser's tab by name would come from the network.
+    icon = pathlib.Path(__file__).with_name("icon.svg")
     st.set_page_config(
-        page_title="keras_sharpness",
-        page_icon=":material/landscape_2:",
-        layout="wide",
+        page_title="keras_sharpness", page_icon=icon, layout="wide"
     )
+    st.logo(icon, size="large")
     root = runs_folder()
-    paths = {study_name(path, root): path for path in find_studies(root)}
+    found = sorted(find_studies(root), key=begun, reverse=True)
+    paths = {study_name(path, root): path for path in found}
     if not paths:
         unfinished.show_no_study(root)
         return
@@ -79,6 +81,11 @@ def runs_folder() -> pathlib.Path:
         )
         st.stop()
     return options.runs
+
+
+def begun(path: pathlib.Path) -> float:
+    """When the study was begun, to show the newest one first."""
+    return (path / "study.json").stat().st_mtime
 
 
 def study_name(path: pathlib.Path, root: pathlib.Path) -> str:

@@ -4,6 +4,8 @@ import pandas as pd
 import streamlit as st
 from study import Study
 
+from views.text import PAGE_WIDTH
+
 _FORMULA = r"""
 \phi_{x,f}(\epsilon, A) = 100 \cdot
 \frac{\max_{z \in C_\epsilon} f(x + A z) - f(x)}{1 + f(x)}, \qquad
@@ -42,15 +44,16 @@ _BATCH_NORM = {
 
 
 def show(study: Study) -> None:
-    show_metric()
     plan = study.settings["plan"]
-    st.subheader("This study")
-    st.markdown(_BATCH_NORM[plan["batch_norm"]])
-    left, right = st.columns(2)
-    with left:
-        _settings("Measured with", plan)
-    with right:
-        _settings("Made by", study.folder.versions)
+    with st.container(width=PAGE_WIDTH):
+        show_metric()
+        st.subheader("This study")
+        st.markdown(_BATCH_NORM[plan["batch_norm"]])
+        left, right = st.columns(2)
+        with left:
+            _settings("Measured with", plan)
+        with right:
+            _settings("Made by", study.folder.versions)
 
 
 def show_metric() -> None:
@@ -67,6 +70,8 @@ def _settings(title: str, values: dict) -> None:
     rows = {
         name.replace("_", " "): ", ".join(map(str, value))
         if isinstance(value, tuple | list)
+        else "not set"
+        if value is None
         else str(value)
         for name, value in values.items()
     }

@@ -64,7 +64,7 @@ def show(study: Study) -> None:
             start_name=names["small"],
             end_name=names["large"],
             log_loss=log_loss,
-        ).properties(width=720, height=400),
+        ),
         pd.concat(rows, ignore_index=True),
         name=f"{study.folder.name}-{path}",
         about=_ABOUT.replace("{formula}", _FORMULAS[path]),

@@ -30,11 +30,13 @@ def show(study: Study) -> None:
     comparison, name = study.comparison, study.folder.name
     with st.container(border=True):
         for sentence in comparison.verdict():
-            st.markdown(plain(sentence))
+            # A number and its unit stay on one line.
+            st.markdown(plain(sentence.replace(" %", "\N{NO-BREAK SPACE}%")))
     st.subheader("In numbers")
     st.dataframe(
         comparison.summary(),
         width="content",
+        height="content",
         alt="Accuracy, loss, sharpness and eigenvalues by batch size.",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -62,4 +64,5 @@ def show(study: Study) -> None:
             eigenvalues,
             name=f"{name}-eigenvalues",
             about=_EIGENVALUES,
+            widest=560,
         )

@@ -23,7 +23,7 @@ def choose(names: list[str]) -> str:
             icon=":material/search_off:",
         )
     with st.sidebar:
-        st.markdown("### :material/landscape_2: keras_sharpness")
+        st.markdown("### keras_sharpness")
         return st.selectbox(
             "Study",
             names,

@@ -1,6 +1,9 @@
-"""Words that several views use."""
+"""Words and their width, as several views need them."""
 
 import re
+
+# In pixels: longer lines are hard to read.
+PAGE_WIDTH = 820
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!$:<>|~])")
 

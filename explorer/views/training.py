@@ -10,8 +10,9 @@ from views.figure import show_figure
 
 _ABOUT = """
 Solid: loss and accuracy of the training batches while they were trained on,
-averaged over an epoch in which the weights changed. Dashed: the test samples
-after each epoch. A click on a batch size in the legend singles it out.
+averaged over an epoch in which the weights changed. Dashed, as validation:
+the test samples after each epoch. A click on a batch size in the legend
+singles it out.
 
 Minima are comparable when both trainings have come to rest. If a training
 loss still falls at the end, train longer before reading much into the

@@ -1,4 +1,4 @@
-"""Words that several views use."""
+"""Words that several views use, also those of others."""
 
 import pytest
 
