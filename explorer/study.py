@@ -10,9 +10,9 @@ import pandas as pd
 from keras_sharpness.landscape import Interpolation
 from keras_sharpness.runs import RunFolder, RunFolderError, StudyFolder
 from keras_sharpness.studies import Comparison
+from keras_sharpness.studies.pairs import pair_name
 from keras_sharpness.training import TrainingHistory
 
-PATHS = ("linear", "curvilinear")
 _RESULT, _REPORT = "comparison.json", "report.html"
 
 
@@ -83,7 +83,7 @@ class Study:
         Raises:
             RunFolderError: If the file is missing or damaged.
         """
-        return self.folder.read(f"interpolation-{path}-seed-{seed}")
+        return self.folder.read(pair_name(path, seed))
 
     def histories(self) -> dict[str, TrainingHistory]:
         """The training of every run, by its name.

@@ -2,10 +2,11 @@
 
 import pandas as pd
 import streamlit as st
-from study import PATHS, Study
+from study import Study
 
 from keras_sharpness.charts import interpolation_chart
 from keras_sharpness.landscape import Interpolation
+from keras_sharpness.studies.pairs import PATHS
 from views.figure import show_figure
 
 _FORMULAS = {

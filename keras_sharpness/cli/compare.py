@@ -9,7 +9,6 @@ import click
 
 from keras_sharpness.cli.errors import one_line_errors
 from keras_sharpness.cli.options import make_plan, shared_options
-from keras_sharpness.cli.quiet import quiet_start
 
 
 @click.command(epilog="Example: keras-sharpness compare --network f1 --seeds 1")
@@ -74,8 +73,7 @@ def compare(**values: Any) -> None:
 def _compare(values: dict[str, Any]) -> None:
     import rich.console
 
-    with quiet_start():
-        from keras_sharpness import data, models, studies
+    from keras_sharpness import data, models, studies
 
     values, plan = make_plan(values)
     network = models.get(values["network"])

@@ -17,6 +17,8 @@ def one_line_errors() -> Iterator[None]:
     """
     # Imported late: `--help` need not wait for Keras.
     with quiet_start():
+        import keras  # noqa: F401
+
         from keras_sharpness.runs import RunFolderError
         from keras_sharpness.saving import KerasSharpnessError
 

@@ -9,7 +9,6 @@ import click
 
 from keras_sharpness.cli.errors import one_line_errors
 from keras_sharpness.cli.options import make_plan, shared_options
-from keras_sharpness.cli.quiet import quiet_start
 
 
 @click.command(
@@ -49,8 +48,7 @@ def measure(**values: Any) -> None:
 def _measure(values: dict[str, Any]) -> None:
     import rich.console
 
-    with quiet_start():
-        from keras_sharpness import data, results, saving, studies
+    from keras_sharpness import data, results, saving, studies
 
     values, plan = make_plan(values)
     path, json_file = values["model_file"], values["json_file"]

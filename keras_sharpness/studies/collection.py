@@ -9,13 +9,7 @@ from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies.comparison import Comparison
 from keras_sharpness.studies.measurement import MeasurementPlan
 from keras_sharpness.studies.member import Member
-
-PATHS = ("linear", "curvilinear")
-
-
-def pair_name(path: str, seed: int) -> str:
-    """The name under which a pair's interpolation is stored."""
-    return f"interpolation-{path}-seed-{seed}"
+from keras_sharpness.studies.pairs import PATHS, pair_name
 
 
 def collect(

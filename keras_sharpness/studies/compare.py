@@ -13,10 +13,11 @@ from keras_sharpness.landscape import interpolate
 from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.runs import StudyFolder
-from keras_sharpness.studies.collection import PATHS, collect, pair_name
+from keras_sharpness.studies.collection import collect
 from keras_sharpness.studies.comparison import Comparison
 from keras_sharpness.studies.measurement import MeasurementPlan
 from keras_sharpness.studies.member import Member, build_from_seed
+from keras_sharpness.studies.pairs import PATHS, pair_name
 from keras_sharpness.studies.progress import StudyProgress
 from keras_sharpness.studies.report import write_comparison
 
@@ -50,8 +51,7 @@ def compare(
     Args:
         build_model: Callable that returns a built `keras.Model`. Keras' global
             seed is set to the seed before it is called.
-        data: `ClassificationData`, or any object with `x_train`, `y_train`,
-            `x_test`, `y_test` and `name`.
+        data: `ClassificationData`, training and test arrays.
         small_batch: Int.
         large_batch: Int.
         out: Path of the study's folder.
@@ -75,6 +75,8 @@ def compare(
     Example:
 
     ```python
+    import tempfile
+
     import keras
     import keras_sharpness as ks
     import numpy as np
@@ -92,11 +94,12 @@ def compare(
         name="half-plane", x_train=x[:40], y_train=y[:40], x_test=x[40:],
         y_test=y[40:], num_classes=2, source="made here",
     )
-    comparison = ks.studies.compare(
-        build_model, data, small_batch=4, large_batch=40, epochs=3, seeds=1,
-        plan=ks.studies.MeasurementPlan(subspace_dim=2), out="half-plane",
-        progress=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        comparison = ks.studies.compare(
+            build_model, data, small_batch=4, large_batch=40, epochs=3,
+            seeds=1, plan=ks.studies.MeasurementPlan(subspace_dim=2),
+            out=folder, progress=False,
+        )
     print(comparison.summary())
     ```
 
@@ -118,6 +121,8 @@ def compare(
         "data": data.name,
         "num_train": len(data.x_train),
         "num_test": len(data.x_test),
+        "small_batch": small_batch,
+        "large_batch": large_batch,
         "epochs": epochs,
         "patience": patience,
         "optimizer": _settings_of(optimizer),

@@ -118,14 +118,20 @@ class Comparison(Result):
         )
         gaps = 100 * (pairs["small"] - pairs["large"])
         gap = gaps.mean()
-        better = "small" if gap > 0 else "large"
         spread = f" ± {gaps.std():.2f}" if seeds > 1 else ""
-        sentences.append(
-            f"The {better}-batch minimum generalises better: test accuracy "
+        accuracies = (
             f"{100 * small['test_accuracy']:.2f} % (small batch) against "
-            f"{100 * large['test_accuracy']:.2f} % (large batch), a "
-            f"difference of {gap:.2f}{spread} percentage points."
+            f"{100 * large['test_accuracy']:.2f} % (large batch)"
         )
+        if gap == 0:
+            sentences.append(f"Both generalise alike: {accuracies}.")
+        else:
+            better = "small" if gap > 0 else "large"
+            sentences.append(
+                f"The {better}-batch minimum generalises better: test "
+                f"accuracy {accuracies}, {abs(gap):.2f}{spread} percentage "
+                "points more."
+            )
         if seeds > 1 and abs(gap) < 2 * gaps.std() / np.sqrt(seeds):
             sentences.append(
                 "That difference is within two standard errors of zero: more "

@@ -12,9 +12,9 @@ from keras_sharpness.charts import (
 )
 from keras_sharpness.results import write_atomically
 from keras_sharpness.runs import StudyFolder
-from keras_sharpness.studies.collection import PATHS, pair_name
 from keras_sharpness.studies.comparison import Comparison
 from keras_sharpness.studies.member import Member
+from keras_sharpness.studies.pairs import PATHS, pair_name
 
 _SHARPNESS = (
     "The ε-sharpness φ is the rise of the training loss f, in percent, 100 "
