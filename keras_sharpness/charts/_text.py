@@ -51,7 +51,7 @@ def shorten(name: str, longest: int = _LONGEST_NAME) -> str:
 
 def loss_title(name: str) -> str:
     """The title of an axis that shows the loss called `name` by Keras."""
-    if "crossentropy" in name:
+    if "crossentropy" in name.lower():
         return "Cross-entropy loss"
     return f"Loss ({name.replace('_', ' ')})" if name else "Loss"
 

@@ -132,11 +132,13 @@ def train(
 
     x = np.random.default_rng(0).normal(size=(200, 4))
     y = (x.sum(axis=1) > 0).astype(int)
+    keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    result = ks.train(
-        model, x, y, batch_size=20, epochs=30, optimizer="sgd", loss=loss
+    model.compile(
+        keras.optimizers.SGD(0.5),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
+    result = ks.train(model, x, y, batch_size=20, epochs=30)
     assert result.history.loss.iloc[-1] < result.history.loss.iloc[0]
     assert result.accuracy[-1] > 0.9
     ```

@@ -240,11 +240,15 @@ def test_nested_inputs_and_outputs(blobs):
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_mixed_precision_learns(blobs, policy, jit_compile):
     x, y = blobs
-    layers = keras.layers
+    layers, normal = keras.layers, keras.initializers.HeNormal
     keras.config.set_dtype_policy(policy)
     try:
         model = keras.Sequential(
-            [keras.Input((4,)), layers.Dense(16, "relu"), layers.Dense(3)]
+            [
+                keras.Input((4,)),
+                layers.Dense(16, "relu", kernel_initializer=normal(1)),
+                layers.Dense(3, kernel_initializer=normal(2)),
+            ]
         )
     finally:
         keras.config.set_dtype_policy("float32")
