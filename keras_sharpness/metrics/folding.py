@@ -1,4 +1,4 @@
-"""Folding BatchNormalization at inference into the layer before it."""
+"""Folding BatchNormalization at inference into the convolution before it."""
 
 import contextlib
 import threading
@@ -9,11 +9,12 @@ import keras
 
 from keras_sharpness.metrics.batch_norm import batch_norm_layers
 
-_LINEAR = (
+# Not Dense: its kernel has as many entries as a batch of its outputs, so that
+# scaling the one costs what scaling the other saves.
+_CONVOLUTIONS = (
     keras.layers.Conv1D,
     keras.layers.Conv2D,
     keras.layers.Conv3D,
-    keras.layers.Dense,
 )
 _OWN = ("keras.", "keras_sharpness.")
 
@@ -21,9 +22,9 @@ Pair = tuple[keras.layers.Layer, keras.layers.Layer]
 
 
 def foldable_pairs(model: keras.Model) -> list[Pair]:
-    """Linear layers with the BatchNormalization that alone reads their output.
+    """Convolutions with the BatchNormalization that alone reads their output.
 
-    At inference `BN(x W + b) = x (W s) + (b − m) s + β`, `s = γ / √(v + ε)`,
+    At inference `BN(x ∗ W + b) = x ∗ (W s) + (b − m) s + β`, `s = γ∕√(v + ε)`,
     which saves two passes over the activations, four in the gradient and more
     in a Hessian product. Nothing is folded where anything else could see the
     folded kernel: regularisers, layers and losses of the caller's own.
@@ -32,7 +33,7 @@ def foldable_pairs(model: keras.Model) -> list[Pair]:
         model: Built `keras.Model`.
 
     Returns:
-        List of (linear layer, BatchNormalization).
+        List of (convolution, BatchNormalization).
     """
     layers = list(model._flatten_layers())
     foreign = any(
@@ -47,9 +48,9 @@ def foldable_pairs(model: keras.Model) -> list[Pair]:
         (node,) = norm._inbound_nodes
         if len(node.parent_nodes) != 1:
             continue
-        linear = node.parent_nodes[0].operation
-        if _is_foldable(linear, norm):
-            pairs.append((linear, norm))
+        convolution = node.parent_nodes[0].operation
+        if _is_foldable(convolution, norm):
+            pairs.append((convolution, norm))
     outputs = {
         id(tensor)
         for layer in layers
@@ -57,28 +58,41 @@ def foldable_pairs(model: keras.Model) -> list[Pair]:
         for tensor in keras.tree.flatten(layer.outputs)
     }
     return [
-        (linear, norm)
-        for linear, norm in pairs
-        if id(linear._inbound_nodes[0].output_tensors[0]) not in outputs
+        (convolution, norm)
+        for convolution, norm in pairs
+        if id(convolution._inbound_nodes[0].output_tensors[0]) not in outputs
     ]
 
 
-def _is_foldable(linear: Any, norm: keras.layers.Layer) -> bool:
-    if type(linear) not in _LINEAR or linear.activation is not _identity:
+def _is_foldable(convolution: Any, norm: keras.layers.Layer) -> bool:
+    if (
+        type(convolution) not in _CONVOLUTIONS
+        or convolution.activation is not _identity
+    ):
         return False
-    if len(linear._inbound_nodes) != 1 or len(linear._outbound_nodes) != 1:
+    if (
+        len(convolution._inbound_nodes) != 1
+        or len(convolution._outbound_nodes) != 1
+    ):
         return False
     regularizers = ("kernel", "bias", "activity")
-    if any(getattr(linear, f"{name}_regularizer") for name in regularizers):
+    if any(
+        getattr(convolution, f"{name}_regularizer") for name in regularizers
+    ):
         return False
-    if getattr(linear, "lora_enabled", False) or linear.quantization_mode:
+    if (
+        getattr(convolution, "lora_enabled", False)
+        or convolution.quantization_mode
+    ):
         return False
-    rank = len(linear._inbound_nodes[0].output_tensors[0].shape)
-    channels_last = getattr(linear, "data_format", "channels_last")
+    rank = len(convolution._inbound_nodes[0].output_tensors[0].shape)
+    channels_last = getattr(convolution, "data_format", "channels_last")
     return (
         channels_last == "channels_last"
         and norm.axis in (-1, rank - 1)
-        and linear.compute_dtype == linear.variable_dtype == norm.compute_dtype
+        and convolution.compute_dtype
+        == convolution.variable_dtype
+        == norm.compute_dtype
     )
 
 
@@ -111,16 +125,20 @@ def folded(
         return wrapper
 
     mapping, shifts = [], []
-    for linear, norm in pairs:
+    for convolution, norm in pairs:
         scale = keras.ops.rsqrt(value_of(norm.moving_variance) + norm.epsilon)
         if norm.scale:
             scale = scale * value_of(norm.gamma)
         shift = -value_of(norm.moving_mean) * scale
         if norm.center:
             shift = shift + value_of(norm.beta)
-        mapping.append((linear._kernel, value_of(linear._kernel) * scale))
-        if linear.bias is not None:
-            mapping.append((linear.bias, value_of(linear.bias) * scale + shift))
+        mapping.append(
+            (convolution._kernel, value_of(convolution._kernel) * scale)
+        )
+        if convolution.bias is not None:
+            mapping.append(
+                (convolution.bias, value_of(convolution.bias) * scale + shift)
+            )
             shift = None
         shifts.append(shift)
     try:

@@ -43,9 +43,11 @@ def l_bfgs_b(
     """SciPy's L-BFGS-B on the unit box, as Keskar et al. with scaling.
 
     Both tolerances are 0: with SciPy's own the search ends where it starts at
-    any well-trained point. The objective is divided by the largest entry of
-    its gradient at the start, so that the first step has the size of the box;
-    unscaled, a gradient of 1e-5 makes the line search crawl.
+    any well-trained point. The objective is divided by the root mean square
+    of its gradient at the start, so that the first step of a typical
+    coordinate has the size of the box; unscaled, a gradient of 1e-5 makes the
+    line search crawl, and divided by the largest entry all but a few
+    coordinates hardly move.
 
     Args:
         box: The `Box`.
@@ -60,7 +62,7 @@ def l_bfgs_b(
     start_value, start_gradient = box.value_and_gradient(start)
     best = start_value
     iterations = 0
-    scale = np.max(np.abs(start_gradient))
+    scale = np.sqrt(np.mean(start_gradient**2))
     if scale == 0.0:
         return 0, "the gradient vanishes at the start", best
 

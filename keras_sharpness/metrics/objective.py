@@ -314,7 +314,7 @@ class Objective:
     def _add(self, total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
         for part, tensor in zip(self.layout.parts(total), tensors, strict=True):
             # Into float64 without a float64 copy of the addend.
-            np.add(part, tf.reshape(tensor, [-1]), out=part)
+            np.add(part, tensor.numpy().ravel(), out=part)
 
     def _compile(self, key: Any, function: Callable) -> Callable:
         with self._lock:

@@ -36,11 +36,12 @@ FOLDED = {
         layers.Activation("tanh"),
         layers.Flatten(),
     ],
-    "dense": lambda: [
-        layers.Flatten(),
-        layers.Dense(5, name="linear"),
+    "one dimension": lambda: [
+        layers.Reshape((9, 8)),
+        layers.Conv1D(5, 2, name="linear"),
         layers.BatchNormalization(epsilon=0.1, name="norm"),
         layers.Activation("tanh"),
+        layers.Flatten(),
     ],
 }
 
@@ -79,6 +80,11 @@ class Own(layers.Layer):
 
 
 APART = {
+    "dense": lambda: [
+        layers.Flatten(),
+        layers.Dense(5),
+        layers.BatchNormalization(),
+    ],
     "kernel regulariser": lambda: [
         layers.Conv2D(4, 3, kernel_regularizer="l2"),
         layers.BatchNormalization(),
@@ -119,8 +125,8 @@ def test_what_cannot_be_folded_is_left_apart(middle):
 
 
 def test_outputs_that_others_read_are_left_apart():
-    inputs = keras.Input((4,))
-    hidden = layers.Dense(4, name="linear")(inputs)
+    inputs = keras.Input((4, 2))
+    hidden = layers.Conv1D(2, 1, name="linear")(inputs)
     normal = layers.BatchNormalization(name="norm")(hidden)
     assert folded_names(keras.Model(inputs, normal)) == [("linear", "norm")]
     assert foldable_pairs(keras.Model(inputs, [normal, hidden])) == []
@@ -129,8 +135,8 @@ def test_outputs_that_others_read_are_left_apart():
 
 
 def test_shared_layers_are_left_apart():
-    inputs = keras.Input((4,))
-    linear, norm = layers.Dense(4), layers.BatchNormalization()
+    inputs = keras.Input((4, 2))
+    linear, norm = layers.Conv1D(2, 1), layers.BatchNormalization()
     twice = norm(linear(norm(linear(inputs))))
     assert foldable_pairs(keras.Model(inputs, twice)) == []
 
@@ -138,13 +144,16 @@ def test_shared_layers_are_left_apart():
 def test_nested_models_are_folded(float64):
     inner = keras.Sequential(
         [
-            keras.Input((4,)),
-            layers.Dense(4, name="linear"),
+            keras.Input((4, 2)),
+            layers.Conv1D(3, 2, name="linear"),
             layers.BatchNormalization(name="norm"),
         ]
     )
-    model = keras.Sequential([keras.Input((4,)), inner, layers.Dense(2)])
-    x = np.random.default_rng(0).standard_normal((5, 4))
+    model = keras.Sequential(
+        [keras.Input((4, 2)), inner, layers.Flatten(), layers.Dense(2)]
+    )
+    assert folded_names(model) == [("linear", "norm")]
+    x = np.random.default_rng(0).standard_normal((5, 4, 2))
     objective = Objective(model, x, np.ones((5, 2)), loss="mse")
     expected = np.mean((model(x, training=False).numpy() - 1) ** 2)
     assert objective.value() == pytest.approx(expected, rel=1e-13)
