@@ -25,7 +25,8 @@ class Moments:
     Args:
         model: Built `keras.Model`.
         batches: `Batches` to estimate on.
-        compile_function: Callable `(key, function)` that compiles and caches.
+        compile_function: Callable `(key, function)` that compiles and caches
+            `function(weights, state, …)` as a function of the rest.
     """
 
     def __init__(
@@ -47,27 +48,21 @@ class Moments:
             for layer in self._layers
         ]
 
-    def estimate(
-        self, weights: Sequence[Any], state: Sequence[Any]
-    ) -> list[Any]:
-        """`state` with the statistics of the data at `weights`.
+    def estimate(self, state: Sequence[Any]) -> list[Any]:
+        """`state` with the statistics of the data at the present weights.
 
         Args:
-            weights: Tensors for `model.trainable_variables`.
             state: Tensors for `model.non_trainable_variables`.
 
         Returns:
             List of tensors, `state` with the moving statistics replaced.
         """
-        state = list(state)
-        zeroed = list(state)
-        for place in (place for pair in self._places for place in pair):
-            zeroed[place] = keras.ops.zeros_like(state[place])
+        state = [keras.ops.convert_to_tensor(value) for value in state]
         run = self._compile("moments", self._moments_of_batch)
         sizes, moments = [], []
         for batch in self._batches:
             sizes.append(batch.size)
-            moments.append(run(list(weights), zeroed, batch.x))
+            moments.append(run(batch.x))
         share = np.asarray(sizes, dtype=np.float64) / sum(sizes)
         for index, places in enumerate(self._places):
             means, variances = (
@@ -85,6 +80,9 @@ class Moments:
     def _moments_of_batch(self, weights, state, x):
         # From zero, a layer's update is (1 - momentum) times the statistics of
         # the batch: they can be read off without touching Keras' internals.
+        state = list(state)
+        for place in (place for pair in self._places for place in pair):
+            state[place] = keras.ops.zeros_like(state[place])
         with model_at(
             self._model, weights, state, use_batch_statistics=True
         ) as scope:

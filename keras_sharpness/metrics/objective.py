@@ -1,7 +1,8 @@
 """The loss of a model as a function of its weights."""
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -137,7 +138,10 @@ class Objective:
             dtype=self.layout.dtype,
         )
         self.batch_size = self._batches.batch_size
+        # The variables below stand at one point at a time.
         self._lock = threading.RLock()
+        self._weights = _copies(self.layout.variables)
+        self._state = _copies(model.non_trainable_variables)
         self._compiled: dict[Any, Callable] = {}
         self.num_samples = self._batch_loss.check(self._batches)
         self._moments = None
@@ -194,13 +198,12 @@ class Objective:
         Returns:
             Dict with `"loss"` and, for classes, `"accuracy"` in [0, 1].
         """
-        tensors, state = self._point(w, state)
-        evaluate = self._compile("evaluate", self._batch_loss.evaluate)
-        # Read only after the last batch is under way: reading waits.
-        parts = [
-            (batch.size, evaluate(tensors, state, *batch[:3]))
-            for batch in self._batches
-        ]
+        with self._at(w, state):
+            evaluate = self._compile("evaluate", self._batch_loss.evaluate)
+            # Read only after the last batch is under way: reading waits.
+            parts = [
+                (batch.size, evaluate(*batch[:3])) for batch in self._batches
+            ]
         return {
             name: sum(size * float(part[name]) for size, part in parts)
             / self.num_samples
@@ -229,15 +232,13 @@ class Objective:
         Returns:
             Float, and array (P,), float64.
         """
-        tensors, state = self._point(w)
-        differentiate = self._compile("gradient", self._gradient_of_batch)
         loss, total = 0.0, np.zeros(self.size)
-        for batch in self._batches:
-            mean, gradient = differentiate(
-                tensors, state, *batch[:3], self._share(batch)
-            )
-            self._add(total, gradient)
-            loss += batch.size * float(mean)
+        with self._at(w):
+            differentiate = self._compile("gradient", self._gradient_of_batch)
+            for batch in self._batches:
+                mean, gradient = differentiate(*batch[:3], self._share(batch))
+                self._add(total, gradient)
+                loss += batch.size * float(mean)
         return loss / self.num_samples, total
 
     def hessian_product(
@@ -264,40 +265,29 @@ class Objective:
                 f"`v` must have shape ({self.size},) or ({self.size}, K). "
                 f"Received: {v.shape}."
             )
-        tensors, state = self._point(w)
         columns = np.ascontiguousarray(np.atleast_2d(v.T))  # (K, P)
         total = np.zeros_like(columns)
-        for start in range(0, len(columns), MAX_BLOCK):
-            block = slice(start, start + MAX_BLOCK)
-            vectors = [self._tensors(column) for column in columns[block]]
-            multiply = self._compile(
-                ("hessian", len(vectors)), self._hessian_products_of_batch
-            )
-            for batch in self._batches:
-                products = multiply(
-                    tensors, state, *batch[:3], self._share(batch), vectors
-                )
-                for row, product in zip(total[block], products, strict=True):
-                    self._add(row, product)
+        with self._at(w):
+            for start in range(0, len(columns), MAX_BLOCK):
+                block = slice(start, start + MAX_BLOCK)
+                self._add_products(total[block], columns[block])
         return total.T.reshape(v.shape)
 
-    def _point(self, w: np.ndarray | None, state: Any = None) -> tuple:
-        """Tensors for the trainable and the non-trainable variables at w."""
-        if w is None:
-            tensors = [
-                keras.ops.convert_to_tensor(v) for v in self.layout.variables
-            ]
-        else:
-            tensors = self._tensors(self.layout.check(w))
+    @contextlib.contextmanager
+    def _at(
+        self, w: np.ndarray | None, state: Sequence[Any] | None = None
+    ) -> Iterator[None]:
+        """Within the block the compiled functions stand at w."""
         variables = self.model.non_trainable_variables
-        values = variables if state is None else state
-        state = [
-            keras.ops.convert_to_tensor(value, dtype=variable.dtype)
-            for variable, value in zip(variables, values, strict=True)
-        ]
-        if self._moments is not None:
-            state = self._moments.estimate(tensors, state)
-        return tensors, state
+        weights: Iterable = self.layout.variables
+        if w is not None:
+            weights = self.layout.split(self.layout.check(w))
+        with self._lock:
+            _assign(self._weights, weights)
+            _assign(self._state, variables if state is None else state)
+            if self._moments is not None:
+                _assign(self._state, self._moments.estimate(self._state))
+            yield
 
     def _tensors(self, vector: np.ndarray) -> list[tf.Tensor]:
         return [
@@ -306,6 +296,16 @@ class Objective:
                 self.layout.split(vector), self.layout.dtypes, strict=True
             )
         ]
+
+    def _add_products(self, total: np.ndarray, vectors: np.ndarray) -> None:
+        tensors = [self._tensors(vector) for vector in vectors]
+        multiply = self._compile(
+            ("hessian", len(vectors)), self._hessian_products_of_batch
+        )
+        for batch in self._batches:
+            products = multiply(*batch[:3], self._share(batch), tensors)
+            for row, product in zip(total, products, strict=True):
+                self._add(row, product)
 
     def _share(self, batch: Batch) -> tf.Tensor:
         share = batch.size / self.num_samples
@@ -317,14 +317,24 @@ class Objective:
             np.add(part, tensor.numpy().ravel(), out=part)
 
     def _compile(self, key: Any, function: Callable) -> Callable:
-        with self._lock:
-            if key not in self._compiled:
-                # Keras does not convert layers by AutoGraph either; without
-                # it a layer's exception arrives as it was raised.
-                self._compiled[key] = tf.function(
-                    function, reduce_retracing=True, autograph=False
-                )
-            return self._compiled[key]
+        """`function(weights, state, …)` compiled as a function of the rest.
+
+        Weights and state are read from variables: handing them over as
+        arguments costs as much as a small batch.
+        """
+
+        def at_present_point(*arguments):
+            weights = [tf.convert_to_tensor(v) for v in self._weights]
+            state = [tf.convert_to_tensor(v) for v in self._state]
+            return function(weights, state, *arguments)
+
+        if key not in self._compiled:
+            # Keras does not convert layers by AutoGraph either; without it a
+            # layer's exception arrives as it was raised.
+            self._compiled[key] = tf.function(
+                at_present_point, reduce_retracing=True, autograph=False
+            )
+        return self._compiled[key]
 
     def _gradient_of_batch(self, weights, state, x, y, sample_weight, share):
         with tf.GradientTape() as tape:
@@ -353,3 +363,15 @@ class Objective:
             )
             for vector in vectors
         ]
+
+
+def _copies(variables: Iterable[keras.Variable]) -> list[tf.Variable]:
+    return [
+        tf.Variable(keras.ops.convert_to_tensor(v), trainable=False)
+        for v in variables
+    ]
+
+
+def _assign(variables: Iterable[tf.Variable], values: Iterable[Any]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(keras.ops.convert_to_tensor(value, variable.dtype))
