@@ -184,14 +184,15 @@ class Objective:
 
     def evaluate(
         self,
-        w: np.ndarray | None = None,
+        w: np.ndarray | list[Any] | None = None,
         *,
         state: Sequence[Any] | None = None,
     ) -> dict[str, float]:
         """f(w), and the accuracy where y is a class.
 
         Args:
-            w: Array (P,), the model's own weights when left out.
+            w: Array (P,), or a list of tensors shaped as the trainable
+                variables; the model's own weights when left out.
             state: Arrays for `model.non_trainable_variables` (moving
                 statistics), the model's own when left out.
 
@@ -275,13 +276,20 @@ class Objective:
 
     @contextlib.contextmanager
     def _at(
-        self, w: np.ndarray | None, state: Sequence[Any] | None = None
+        self,
+        w: np.ndarray | list[Any] | None,
+        state: Sequence[Any] | None = None,
     ) -> Iterator[None]:
         """Within the block the compiled functions stand at w."""
         variables = self.model.non_trainable_variables
         weights: Iterable = self.layout.variables
         if w is not None:
-            weights = self.layout.split(self.layout.check(w))
+            # A list is split already, on the device: see `evaluate`.
+            weights = (
+                w
+                if isinstance(w, list)
+                else self.layout.split(self.layout.check(w))
+            )
         with self._lock:
             _assign(self._weights, weights)
             _assign(self._state, variables if state is None else state)
