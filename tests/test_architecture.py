@@ -29,9 +29,10 @@ METRICS = [
     ("stateless",),
     ("moments", "repeatability", "batch_loss"),
     ("objective",),
-    ("operators", "lanczos", "power_iteration", "box"),
-    ("maximizers", "eigenvalues"),
-    ("epsilon_sharpness",),
+    ("operators", "products", "lanczos", "power_iteration", "box"),
+    ("maximizers", "probes"),
+    ("eigenvalues", "trace", "diagonal", "frobenius_norm", "density"),
+    ("epsilon_sharpness", "check", "sampling_error"),
 ]
 
 

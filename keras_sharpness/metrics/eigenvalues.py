@@ -11,8 +11,9 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.metrics.lanczos import Lanczos
 from keras_sharpness.metrics.objective import MAX_BLOCK, Objective
-from keras_sharpness.metrics.operators import HessianOperator
+from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.power_iteration import power_iteration
+from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 
@@ -112,26 +113,14 @@ def hessian_eigenvalues(
         https://arxiv.org/abs/1802.08241, for the power iteration.
     """
     clock = time.perf_counter()
-    operator = _operator(objective, w)
+    operator = as_operator(objective, w)
     size = operator.shape[0]
     _check_options(k, which, method, tolerance, max_products, size)
     limit = min(max_products or max(100, 40 * k), size)
     if method == "power":
         limit = max_products or 100 * k
-    product_seconds = 0.0
-    num_products = 0
     with track("Hessian eigenvalues", limit, progress) as advance:
-
-        def multiply(v: np.ndarray) -> np.ndarray:
-            nonlocal product_seconds, num_products
-            before = time.perf_counter()
-            product = operator @ v
-            product_seconds += time.perf_counter() - before
-            for _ in range(v.shape[1]):
-                num_products += 1
-                advance()
-            return product
-
+        multiply = Products(operator, advance)
         solve = _lanczos if method == "lanczos" else power_iteration
         values, residuals, vectors = solve(
             multiply,
@@ -148,7 +137,7 @@ def hessian_eigenvalues(
     if method == "lanczos" and not np.all(converged):
         warnings.warn(
             f"{np.count_nonzero(~converged)} of {len(values)} eigenvalues have "
-            f"a residual above tolerance={tolerance} after {num_products} "
+            f"a residual above tolerance={tolerance} after {multiply.count} "
             "products. Pass a larger `max_products` or `tolerance`.",
             stacklevel=2,
         )
@@ -161,9 +150,9 @@ def hessian_eigenvalues(
         method=method,
         tolerance=tolerance,
         max_products=limit,
-        num_products=num_products,
+        num_products=multiply.count,
         seconds=time.perf_counter() - clock,
-        product_seconds=product_seconds,
+        product_seconds=multiply.seconds,
         seed=seed,
         objective=getattr(objective, "settings", {}),
     )
@@ -207,29 +196,6 @@ def _choose(available: int, k: int, which: str) -> np.ndarray:
     if which == "both":
         return places if available <= 2 * k else np.r_[places[:k], places[-k:]]
     return places[:k] if which == "largest" else places[-k:]
-
-
-def _operator(
-    objective: Objective | LinearOperator, w: np.ndarray | None
-) -> LinearOperator:
-    if isinstance(objective, Objective):
-        return HessianOperator(objective, w)
-    if not isinstance(objective, LinearOperator):
-        raise ValueError(
-            "`objective` must be an Objective or a SciPy LinearOperator. "
-            f"Received: {type(objective).__name__}. Build one with "
-            "ks.Objective(model, x, y)."
-        )
-    if w is not None:
-        raise ValueError(
-            "`w` goes with an Objective; an operator stands at its point."
-        )
-    if objective.shape[0] != objective.shape[1]:
-        raise ValueError(
-            "The operator must be square and symmetric. Received: shape "
-            f"{objective.shape}."
-        )
-    return objective
 
 
 def _check_options(

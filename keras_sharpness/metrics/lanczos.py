@@ -74,12 +74,6 @@ class Lanczos:
         self._blocks.append(block)
         self.num_vectors += len(block)
         product = np.ascontiguousarray(self._multiply(block.T).T)
-        if not np.all(np.isfinite(product)):
-            raise FloatingPointError(
-                "A product of the operator holds NaN or infinity. Are the "
-                "weights and the data finite, and the loss twice "
-                "differentiable there?"
-            )
         projection = block @ product.T
         self._diagonal.append((projection + projection.T) / 2)
         self._next, below = self._orthonormal_rows(product)

@@ -17,6 +17,10 @@ class HessianOperator(LinearOperator):
         w: Array (P,), the model's weights when left out. They are copied now:
             later training does not move the operator.
 
+    Attributes:
+        slices: Dict. The path of each trainable variable, e.g.
+            `"dense/kernel"`, to the slice of rows that belongs to it.
+
     Example:
 
     ```python
@@ -35,6 +39,7 @@ class HessianOperator(LinearOperator):
     def __init__(self, objective: Objective, w: np.ndarray | None = None):
         self.objective = objective
         self.w = objective.weights if w is None else objective.layout.check(w)
+        self.slices = objective.layout.slices
         super().__init__(np.float64, (objective.size, objective.size))
 
     def _matvec(self, v: np.ndarray) -> np.ndarray:
@@ -45,3 +50,41 @@ class HessianOperator(LinearOperator):
 
     def _adjoint(self) -> "HessianOperator":
         return self
+
+
+def as_operator(
+    objective: Objective | LinearOperator, w: np.ndarray | None = None
+) -> LinearOperator:
+    """The operator that a measurement is made on.
+
+    Args:
+        objective: `Objective`, whose Hessian it is; or any symmetric
+            `LinearOperator`.
+        w: Array (P,), the point, for an `Objective`; the model's weights when
+            left out.
+
+    Returns:
+        `LinearOperator` of shape (P, P).
+
+    Raises:
+        ValueError: For anything else, a matrix that is not square, and `w`
+            beside an operator.
+    """
+    if isinstance(objective, Objective):
+        return HessianOperator(objective, w)
+    if not isinstance(objective, LinearOperator):
+        raise ValueError(
+            "`objective` must be an Objective or a SciPy LinearOperator. "
+            f"Received: {type(objective).__name__}. Build one with "
+            "ks.Objective(model, x, y)."
+        )
+    if w is not None:
+        raise ValueError(
+            "`w` goes with an Objective; an operator stands at its point."
+        )
+    if objective.shape[0] != objective.shape[1]:
+        raise ValueError(
+            "The operator must be square and symmetric. Received: shape "
+            f"{objective.shape}."
+        )
+    return objective

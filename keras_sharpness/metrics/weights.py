@@ -20,6 +20,7 @@ class WeightLayout:
         size: Int. P, the number of trainable weights.
         shapes: Tuple of shapes, one per trainable variable.
         paths: Tuple of str, the variables' paths, e.g. `"dense/kernel"`.
+        slices: Dict. Path to the slice of the vector that holds the variable.
         dtype: Str. The widest dtype among the trainable variables.
 
     Example:
@@ -54,6 +55,12 @@ class WeightLayout:
         sizes = [int(np.prod(shape)) for shape in self.shapes]
         self._ends = np.cumsum(sizes)
         self.size = int(self._ends[-1])
+        self.slices = {
+            path: slice(int(end) - size, int(end))
+            for path, size, end in zip(
+                self.paths, sizes, self._ends, strict=True
+            )
+        }
 
     def read(self) -> np.ndarray:
         """A copy of the model's weights as they are now, (P,) float64."""
