@@ -1,8 +1,7 @@
 """The loss of a model as a function of its weights."""
 
 import contextlib
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -16,6 +15,9 @@ from keras_sharpness.metrics.batch_norm import (
     check_mode,
 )
 from keras_sharpness.metrics.batches import Batch, Batches
+from keras_sharpness.metrics.curvature import Curvature, Matrix
+from keras_sharpness.metrics.derivatives import Derivatives
+from keras_sharpness.metrics.evaluation_point import EvaluationPoint
 from keras_sharpness.metrics.losses import loss_specification
 from keras_sharpness.metrics.moments import Moments
 from keras_sharpness.metrics.repeatability import check_repeats
@@ -63,6 +65,7 @@ class Objective:
     Attributes:
         model: The model.
         size: Int. P, the number of trainable weights.
+        loss: `LossSpecification` of ℓ.
         num_samples: Int. N.
         batch_size: Int, or None for a data set of batches.
         batch_norm: Str. The mode.
@@ -121,10 +124,10 @@ class Objective:
                 "`loss=`, e.g. "
                 "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
             )
-        self._loss = loss_specification(model.loss if loss is None else loss)
+        self.loss = loss_specification(model.loss if loss is None else loss)
         self._batch_loss = BatchLoss(
             model,
-            self._loss,
+            self.loss,
             is_compiled=loss is None,
             regularization=self.regularization,
             batch_norm=self.batch_norm,
@@ -138,16 +141,14 @@ class Objective:
             dtype=self.layout.dtype,
         )
         self.batch_size = self._batches.batch_size
-        # The variables below stand at one point at a time.
-        self._lock = threading.RLock()
-        self._weights = _copies(self.layout.variables)
-        self._state = _copies(model.non_trainable_variables)
-        self._compiled: dict[Any, Callable] = {}
+        self._point = EvaluationPoint(
+            self.layout.variables, model.non_trainable_variables
+        )
         self.num_samples = self._batch_loss.check(self._batches)
         self._moments = None
         if self.batch_norm == "recalibrate" and batch_norm_layers(model):
             source = self if calibration is None else calibration
-            self._moments = Moments(model, source._batches, self._compile)
+            self._moments = Moments(model, source._batches, self._point.compile)
         if check_repeatability:
             check_repeats(self, model, self._batches)
 
@@ -161,7 +162,7 @@ class Objective:
         """How f is defined, as it is stored with every result."""
         return {
             "model": self.model.name,
-            "loss": self._loss.name,
+            "loss": self.loss.name,
             "num_samples": self.num_samples,
             "num_weights": self.size,
             "batch_size": self.batch_size,
@@ -200,7 +201,9 @@ class Objective:
             Dict with `"loss"` and, for classes, `"accuracy"` in [0, 1].
         """
         with self._at(w, state):
-            evaluate = self._compile("evaluate", self._batch_loss.evaluate)
+            evaluate = self._point.compile(
+                "evaluate", self._batch_loss.evaluate
+            )
             # Read only after the last batch is under way: reading waits.
             parts = [
                 (batch.size, evaluate(*batch[:3])) for batch in self._batches
@@ -235,10 +238,12 @@ class Objective:
         """
         loss, total = 0.0, np.zeros(self.size)
         with self._at(w):
-            differentiate = self._compile("gradient", self._gradient_of_batch)
+            differentiate = self._point.compile(
+                "gradient", Derivatives(self._batch_loss).gradient
+            )
             for batch in self._batches:
                 mean, gradient = differentiate(*batch[:3], self._share(batch))
-                self._add(total, gradient)
+                _add(total, gradient)
                 loss += batch.size * float(mean)
         return loss / self.num_samples, total
 
@@ -260,18 +265,77 @@ class Objective:
         Raises:
             ValueError: If `v` has another number of rows.
         """
-        v = np.asarray(v, dtype=np.float64)
-        if v.ndim not in (1, 2) or v.shape[0] != self.size or not v.size:
+        return self.curvature_product(v, w=w)
+
+    def gauss_newton_product(
+        self, v: np.ndarray, w: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The generalised Gauss-Newton matrix times v, or a block of K.
+
+        `G(w) = (1/N) Σᵢ sᵢ Jᵢᵀ ∇²ℓᵢ Jᵢ + ∇²Ω`: Jᵢ the Jacobian of the outputs
+        of sample i by the weights, ∇²ℓᵢ the Hessian of its loss by the
+        outputs. Positive semi-definite where ℓ is convex in the outputs.
+
+        Args:
+            v: Array (P,) or (P, K).
+            w: Array (P,), the model's own weights when left out.
+
+        Returns:
+            Array of the shape of `v`, float64.
+
+        Raises:
+            ValueError: If `v` has another number of rows.
+
+        Reference:
+            Schraudolph 2002, https://doi.org/10.1162/08997660260028683.
+        """
+        return self.curvature_product(v, matrix="gauss-newton", w=w)
+
+    def curvature_product(
+        self,
+        v: np.ndarray,
+        *,
+        matrix: Curvature | Matrix = "hessian",
+        w: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """A curvature matrix times v, for one vector or a block of K.
+
+        Args:
+            v: Array (P,) or (P, K); with fewer rows for a `Curvature` of some
+                variables only.
+            matrix: Str, or a `Curvature`; see there. The operators of
+                `keras_sharpness.metrics.operators` explain each.
+            w: Array (P,), the model's own weights when left out.
+
+        Returns:
+            Array of the shape of `v`, float64.
+
+        Raises:
+            ValueError: If `v` has another number of rows, or the loss is not
+                one that the matrix is defined for.
+        """
+        curvature = (
+            matrix
+            if isinstance(matrix, Curvature)
+            else Curvature(matrix=matrix)
+        )
+        curvature.check(self.loss)
+        v = np.asarray(v)
+        size = self.layout.size_of(curvature.places)
+        if v.ndim not in (1, 2) or v.shape[0] != size or not v.size:
             raise ValueError(
-                f"`v` must have shape ({self.size},) or ({self.size}, K). "
+                f"`v` must have shape ({size},) or ({size}, K). "
                 f"Received: {v.shape}."
             )
-        columns = np.ascontiguousarray(np.atleast_2d(v.T))  # (K, P)
-        total = np.zeros_like(columns)
+        # One conversion and one transposition for the whole block.
+        vectors = np.array(
+            np.atleast_2d(v.T), dtype=self.layout.dtype, order="C"
+        )
+        total = np.zeros(vectors.shape)
         with self._at(w):
-            for start in range(0, len(columns), MAX_BLOCK):
+            for start in range(0, len(vectors), MAX_BLOCK):
                 block = slice(start, start + MAX_BLOCK)
-                self._add_products(total[block], columns[block])
+                self._add_products(total[block], vectors[block], curvature)
         return total.T.reshape(v.shape)
 
     @contextlib.contextmanager
@@ -290,96 +354,35 @@ class Objective:
                 if isinstance(w, list)
                 else self.layout.split(self.layout.check(w))
             )
-        with self._lock:
-            _assign(self._weights, weights)
-            _assign(self._state, variables if state is None else state)
+        with self._point.at(weights, variables if state is None else state):
             if self._moments is not None:
-                _assign(self._state, self._moments.estimate(self._state))
+                self._point.move_state(self._moments.estimate)
             yield
 
-    def _tensors(self, vector: np.ndarray) -> list[tf.Tensor]:
-        return [
-            tf.convert_to_tensor(array, dtype=dtype)
-            for array, dtype in zip(
-                self.layout.split(vector), self.layout.dtypes, strict=True
-            )
-        ]
-
-    def _add_products(self, total: np.ndarray, vectors: np.ndarray) -> None:
-        tensors = [self._tensors(vector) for vector in vectors]
-        multiply = self._compile(
-            ("hessian", len(vectors)), self._hessian_products_of_batch
+    def _add_products(
+        self, total: np.ndarray, vectors: np.ndarray, curvature: Curvature
+    ) -> None:
+        multiply = self._point.compile(
+            (curvature, len(vectors)),
+            curvature.products(Derivatives(self._batch_loss, curvature.places)),
         )
-        for batch in self._batches:
-            products = multiply(*batch[:3], self._share(batch), tensors)
+        block = tf.constant(vectors)
+        for index, batch in enumerate(self._batches):
+            products = multiply(
+                *batch[:3], self._share(batch), block, tf.constant(index)
+            )
             for row, product in zip(total, products, strict=True):
-                self._add(row, product)
+                _add(row, product)
 
     def _share(self, batch: Batch) -> tf.Tensor:
         share = batch.size / self.num_samples
         return tf.constant(share, dtype=self.layout.dtype)
 
-    def _add(self, total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
-        for part, tensor in zip(self.layout.parts(total), tensors, strict=True):
-            # Into float64 without a float64 copy of the addend.
-            np.add(part, tensor.numpy().ravel(), out=part)
 
-    def _compile(self, key: Any, function: Callable) -> Callable:
-        """`function(weights, state, …)` compiled as a function of the rest.
-
-        Weights and state are read from variables: handing them over as
-        arguments costs as much as a small batch.
-        """
-
-        def at_present_point(*arguments):
-            weights = [tf.convert_to_tensor(v) for v in self._weights]
-            state = [tf.convert_to_tensor(v) for v in self._state]
-            return function(weights, state, *arguments)
-
-        if key not in self._compiled:
-            # Keras does not convert layers by AutoGraph either; without it a
-            # layer's exception arrives as it was raised.
-            self._compiled[key] = tf.function(
-                at_present_point, reduce_retracing=True, autograph=False
-            )
-        return self._compiled[key]
-
-    def _gradient_of_batch(self, weights, state, x, y, sample_weight, share):
-        with tf.GradientTape() as tape:
-            tape.watch(weights)
-            loss = self._batch_loss.value(weights, state, x, y, sample_weight)
-            part = tf.cast(share, loss.dtype) * loss
-        gradient = tape.gradient(
-            part, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        return loss, gradient
-
-    def _hessian_products_of_batch(
-        self, weights, state, x, y, sample_weight, share, vectors
-    ):
-        with tf.GradientTape(persistent=len(vectors) > 1) as tape:
-            tape.watch(weights)
-            gradient = self._gradient_of_batch(
-                weights, state, x, y, sample_weight, share
-            )[1]
-        return [
-            tape.gradient(
-                gradient,
-                weights,
-                output_gradients=vector,
-                unconnected_gradients=tf.UnconnectedGradients.ZERO,
-            )
-            for vector in vectors
-        ]
-
-
-def _copies(variables: Iterable[keras.Variable]) -> list[tf.Variable]:
-    return [
-        tf.Variable(keras.ops.convert_to_tensor(v), trainable=False)
-        for v in variables
-    ]
-
-
-def _assign(variables: Iterable[tf.Variable], values: Iterable[Any]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(keras.ops.convert_to_tensor(value, variable.dtype))
+def _add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
+    end = 0
+    for tensor in tensors:
+        array = np.ravel(tensor)
+        start, end = end, end + array.size
+        # Into float64 without a float64 copy of the addend.
+        np.add(total[start:end], array, out=total[start:end])

@@ -1,25 +1,68 @@
 """Curvature matrices of an objective as SciPy linear operators."""
 
+from typing import Any, Literal
+
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.objective import Objective
 
 
-class HessianOperator(LinearOperator):
-    """The Hessian ∇²f(w) of an objective, as products with vectors.
+class CurvatureOperator(LinearOperator):
+    """A curvature matrix of an objective, as products with vectors.
 
-    Symmetric, of shape (P, P), float64; SciPy's solvers accept it. `matvec`
-    and `matmat` are `Objective.hessian_product`.
+    Symmetric, float64, of shape (P, P), or (p, p) for the block of some
+    variables; SciPy's solvers accept it, and sums and multiples of operators
+    are SciPy's. `matmat` multiplies blocks, which share the forward and the
+    first backward pass.
 
     Args:
         objective: `Objective`, f.
+        curvature: `Curvature`. Which matrix.
         w: Array (P,), the model's weights when left out. They are copied now:
             later training does not move the operator.
 
     Attributes:
-        slices: Dict. The path of each trainable variable, e.g.
-            `"dense/kernel"`, to the slice of rows that belongs to it.
+        slices: Dict. The path of each variable, e.g. `"dense/kernel"`, to the
+            slice of rows that belongs to it.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        curvature: Curvature,
+        w: np.ndarray | None = None,
+    ):
+        layout = objective.layout
+        curvature.check(objective.loss)
+        self.objective = objective
+        self.curvature = curvature
+        self.w = objective.weights if w is None else layout.check(w)
+        self.slices = layout.slices_of(curvature.places)
+        size = layout.size_of(curvature.places)
+        super().__init__(np.float64, (size, size))
+
+    def _matvec(self, v: np.ndarray) -> np.ndarray:
+        return self._matmat(np.ravel(v))
+
+    def _matmat(self, block: np.ndarray) -> np.ndarray:
+        return self.objective.curvature_product(
+            block, matrix=self.curvature, w=self.w
+        )
+
+    def _adjoint(self) -> "CurvatureOperator":
+        return self
+
+
+class HessianOperator(CurvatureOperator):
+    """The Hessian ∇²f(w).
+
+    Args:
+        objective: `Objective`, f.
+        w: Array (P,), the model's weights when left out.
+        variables: Variables, layers, paths or layers' names, or a list of
+            these: the block of these variables only. All when left out.
 
     Example:
 
@@ -29,27 +72,158 @@ class HessianOperator(LinearOperator):
     import numpy as np
     from keras_sharpness.metrics.operators import HessianOperator
 
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(1, name="last")]
+    )
     objective = ks.Objective(model, np.eye(3), np.ones((3, 1)), loss="mse")
     hessian = HessianOperator(objective) @ np.eye(4)
     assert np.allclose(hessian, hessian.T, atol=1e-6)
+    kernel = HessianOperator(objective, variables="last/kernel")
+    assert np.allclose(kernel @ np.eye(3), hessian[:3, :3])
     ```
     """
 
-    def __init__(self, objective: Objective, w: np.ndarray | None = None):
-        self.objective = objective
-        self.w = objective.weights if w is None else objective.layout.check(w)
-        self.slices = objective.layout.slices
-        super().__init__(np.float64, (objective.size, objective.size))
+    def __init__(
+        self,
+        objective: Objective,
+        w: np.ndarray | None = None,
+        *,
+        variables: Any = None,
+    ):
+        super().__init__(
+            objective, _curvature(objective, variables, matrix="hessian"), w
+        )
 
-    def _matvec(self, v: np.ndarray) -> np.ndarray:
-        return self.objective.hessian_product(np.ravel(v), self.w)
 
-    def _matmat(self, block: np.ndarray) -> np.ndarray:
-        return self.objective.hessian_product(block, self.w)
+class GaussNewtonOperator(CurvatureOperator):
+    """The generalised Gauss-Newton matrix (1/N) Σᵢ sᵢ Jᵢᵀ ∇²ℓᵢ Jᵢ + ∇²Ω.
 
-    def _adjoint(self) -> "HessianOperator":
-        return self
+    Jᵢ is the Jacobian of the model's outputs for sample i by the weights (the
+    logits, where the model returns them), ∇²ℓᵢ the Hessian of its loss by the
+    outputs. It leaves out the curvature of the network itself, and is positive
+    semi-definite where ℓ is convex in the outputs and so is Ω.
+
+    Args:
+        objective: `Objective`, f.
+        w: Array (P,), the model's weights when left out.
+        variables: As for `HessianOperator`.
+
+    Reference:
+        Schraudolph 2002, https://doi.org/10.1162/08997660260028683.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        w: np.ndarray | None = None,
+        *,
+        variables: Any = None,
+    ):
+        super().__init__(
+            objective,
+            _curvature(objective, variables, matrix="gauss-newton"),
+            w,
+        )
+
+
+class FisherOperator(CurvatureOperator):
+    """The Fisher matrix (1/N) Σᵢ sᵢ E[gᵢ gᵢᵀ] + ∇²Ω.
+
+    gᵢ is the gradient of the loss of sample i by the weights for a target
+    drawn from the model's own prediction, so the loss must be a negative
+    log-likelihood. `"exact"` takes the expectation in closed form: for the
+    cross-entropies and the squared error, where it equals the Gauss-Newton
+    matrix if the model returns logits. `"monte-carlo"` draws `num_samples`
+    targets per output, the same ones at every product; it serves the absolute
+    error and the Poisson loss as well.
+
+    Where the loss is a mean over several outputs of a sample, each counts as
+    an observation of its own.
+
+    Args:
+        objective: `Objective`, f.
+        w: Array (P,), the model's weights when left out.
+        method: Str. `"exact"` or `"monte-carlo"`.
+        num_samples: Int. Draws per output, for Monte Carlo.
+        seed: Int. For the draws.
+        variables: As for `HessianOperator`.
+
+    Raises:
+        ValueError: For a loss that is no likelihood known here.
+
+    Reference:
+        Martens 2020, https://arxiv.org/abs/1412.1193, sections 5 and 9.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        w: np.ndarray | None = None,
+        *,
+        method: Literal["exact", "monte-carlo"] = "exact",
+        num_samples: int = 1,
+        seed: int = 0,
+        variables: Any = None,
+    ):
+        if method not in ("exact", "monte-carlo"):
+            raise ValueError(
+                "`method` must be 'exact' or 'monte-carlo'. "
+                f"Received: method={method!r}."
+            )
+        if num_samples < 1:
+            raise ValueError(
+                "`num_samples` must be at least 1. "
+                f"Received: num_samples={num_samples}."
+            )
+        options = (
+            {"matrix": "fisher"}
+            if method == "exact"
+            else {
+                "matrix": "monte-carlo-fisher",
+                "num_samples": num_samples,
+                "seed": seed,
+            }
+        )
+        super().__init__(
+            objective, _curvature(objective, variables, **options), w
+        )
+
+
+class EmpiricalFisherOperator(CurvatureOperator):
+    """The empirical Fisher matrix (1/N) Σᵢ sᵢ gᵢ gᵢᵀ + ∇²Ω.
+
+    gᵢ is the gradient of the loss ℓᵢ of sample i by the weights at the given
+    targets. It is not the Fisher matrix, nor does it approximate the Hessian
+    away from a model that fits the data (Kunstner et al. 2019).
+
+    Args:
+        objective: `Objective`, f.
+        w: Array (P,), the model's weights when left out.
+        variables: As for `HessianOperator`.
+
+    Reference:
+        Kunstner, Balles and Hennig 2019, https://arxiv.org/abs/1905.12558.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        w: np.ndarray | None = None,
+        *,
+        variables: Any = None,
+    ):
+        super().__init__(
+            objective,
+            _curvature(objective, variables, matrix="empirical-fisher"),
+            w,
+        )
+
+
+def _curvature(
+    objective: Objective, variables: Any, **options: Any
+) -> Curvature:
+    places = None if variables is None else objective.layout.places(variables)
+    return Curvature(places=places, **options)
 
 
 def as_operator(

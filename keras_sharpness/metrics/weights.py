@@ -1,6 +1,7 @@
 """One flat vector for all trainable variables of a model, and back."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -55,12 +56,7 @@ class WeightLayout:
         sizes = [int(np.prod(shape)) for shape in self.shapes]
         self._ends = np.cumsum(sizes)
         self.size = int(self._ends[-1])
-        self.slices = {
-            path: slice(int(end) - size, int(end))
-            for path, size, end in zip(
-                self.paths, sizes, self._ends, strict=True
-            )
-        }
+        self.slices = self.slices_of(None)
 
     def read(self) -> np.ndarray:
         """A copy of the model's weights as they are now, (P,) float64."""
@@ -90,6 +86,69 @@ class WeightLayout:
                 self.parts(vector), self.shapes, self.dtypes, strict=True
             )
         ]
+
+    def size_of(self, places: Sequence[int] | None) -> int:
+        """The number of weights in some of the variables, None for all."""
+        if places is None:
+            return self.size
+        return sum(int(np.prod(self.shapes[place])) for place in places)
+
+    def slices_of(self, places: Sequence[int] | None) -> dict[str, slice]:
+        """Path to slice, in a vector of some of the variables, None for all."""
+        slices: dict[str, slice] = {}
+        end = 0
+        for place in range(len(self.paths)) if places is None else places:
+            # Subclassed models may hold several variables of one path.
+            name, copies = self.paths[place], 1
+            while name in slices:
+                copies += 1
+                name = f"{self.paths[place]}#{copies}"
+            start, end = end, end + int(np.prod(self.shapes[place]))
+            slices[name] = slice(start, end)
+        return slices
+
+    def places(self, variables: Any) -> tuple[int, ...]:
+        """Which variables are meant, as places among the trainable ones.
+
+        Args:
+            variables: A variable, a layer, a path such as `"dense/kernel"` or
+                a layer's name, or a list of these.
+
+        Returns:
+            Tuple of int, ascending.
+
+        Raises:
+            ValueError: If one is not among the trainable variables.
+        """
+        if not isinstance(variables, list | tuple | set):
+            variables = [variables]
+        found: set[int] = set()
+        for item in variables:
+            if isinstance(item, str):
+                here = {
+                    place
+                    for place, path in enumerate(self.paths)
+                    if f"/{path}/".find(f"/{item}/") >= 0
+                }
+            else:
+                wanted = (
+                    item.trainable_variables
+                    if isinstance(item, keras.Layer)
+                    else [item]
+                )
+                here = {
+                    place
+                    for place, variable in enumerate(self.variables)
+                    if any(variable is other for other in wanted)
+                }
+            if not here:
+                raise ValueError(
+                    f"{getattr(item, 'path', item)!r} is not among the "
+                    "trainable variables. Received: variables="
+                    f"{variables!r}. There are: {', '.join(self.paths)}."
+                )
+            found |= here
+        return tuple(sorted(found))
 
     def check(self, vector: np.ndarray, name: str = "w") -> np.ndarray:
         """`vector` as (P,) float64.

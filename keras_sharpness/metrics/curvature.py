@@ -1,0 +1,77 @@
+"""Which curvature matrix of an objective is meant."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal, get_args
+
+from keras_sharpness.metrics import output_matrices
+from keras_sharpness.metrics.derivatives import Derivatives
+from keras_sharpness.metrics.losses import LossSpecification
+
+Matrix = Literal[
+    "hessian",
+    "gauss-newton",
+    "fisher",
+    "monte-carlo-fisher",
+    "empirical-fisher",
+]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Curvature:
+    """A curvature matrix, all of it or the block of some variables.
+
+    Attributes:
+        matrix: Str. `"hessian"`, `"gauss-newton"`, `"fisher"`,
+            `"monte-carlo-fisher"` or `"empirical-fisher"`.
+        places: Tuple of int. The trainable variables whose rows and columns
+            are kept; None for all.
+        num_samples: Int. Targets drawn per output, for Monte Carlo.
+        seed: Int. For the draws.
+    """
+
+    matrix: Matrix
+    places: tuple[int, ...] | None = None
+    num_samples: int = 1
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.matrix not in get_args(Matrix):
+            raise ValueError(
+                "`matrix` must be one of "
+                f"{', '.join(map(repr, get_args(Matrix)))}. Received: "
+                f"matrix={self.matrix!r}."
+            )
+
+    def check(self, specification: LossSpecification) -> None:
+        """Refuses a loss that the matrix is not defined for.
+
+        Args:
+            specification: `LossSpecification`.
+
+        Raises:
+            ValueError: For such a loss.
+        """
+        if self.matrix in ("fisher", "monte-carlo-fisher"):
+            output_matrices.check_likelihood(specification, self.matrix)
+
+    def products(self, derivatives: Derivatives) -> Callable:
+        """The function that multiplies, to be traced.
+
+        Args:
+            derivatives: `Derivatives` by the variables at `places`.
+
+        Returns:
+            Function with the arguments of `Derivatives.hessian_products`.
+        """
+        if self.matrix == "hessian":
+            return derivatives.hessian_products
+        matrices = {
+            "gauss-newton": output_matrices.gauss_newton,
+            "empirical-fisher": output_matrices.empirical_fisher,
+            "fisher": output_matrices.fisher,
+            "monte-carlo-fisher": output_matrices.monte_carlo_fisher(
+                num_samples=self.num_samples, seed=self.seed
+            ),
+        }
+        return derivatives.output_products(matrices[self.matrix])

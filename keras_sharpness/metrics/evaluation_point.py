@@ -1,0 +1,85 @@
+"""The point of weight space at which compiled functions stand."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class EvaluationPoint:
+    """Weights and state that compiled functions read, apart from the model's.
+
+    Weights and state are read from variables: handing them over as arguments
+    costs as much as a small batch. They stand at one point at a time, so one
+    thread at a time may measure.
+
+    Args:
+        weights: Variables, copied now: `model.trainable_variables`.
+        state: Variables, copied now: `model.non_trainable_variables`.
+    """
+
+    def __init__(
+        self,
+        weights: Iterable[keras.Variable],
+        state: Iterable[keras.Variable],
+    ):
+        self._weights = [_copy(variable) for variable in weights]
+        self._state = [_copy(variable) for variable in state]
+        self._compiled: dict[Any, Callable] = {}
+        self._lock = threading.RLock()
+
+    @contextlib.contextmanager
+    def at(self, weights: Iterable[Any], state: Iterable[Any]) -> Iterator:
+        """Within the block the compiled functions stand there.
+
+        Args:
+            weights: Arrays or variables.
+            state: Arrays or variables.
+
+        Yields:
+            Nothing.
+        """
+        with self._lock:
+            self._assign(self._weights, weights)
+            self._assign(self._state, state)
+            yield
+
+    def move_state(self, estimate: Callable[[list], Iterable[Any]]) -> None:
+        """Replaces the state by `estimate(state)`."""
+        self._assign(self._state, estimate(self._state))
+
+    def compile(self, key: Any, function: Callable) -> Callable:
+        """`function(weights, state, …)` compiled as a function of the rest.
+
+        Args:
+            key: Hashable. Under which it is kept for the next time.
+            function: Callable.
+
+        Returns:
+            Callable.
+        """
+
+        def at_present_point(*arguments):
+            weights = [tf.convert_to_tensor(v) for v in self._weights]
+            state = [tf.convert_to_tensor(v) for v in self._state]
+            return function(weights, state, *arguments)
+
+        if key not in self._compiled:
+            # Keras does not convert layers by AutoGraph either; without it a
+            # layer's exception arrives as it was raised.
+            self._compiled[key] = tf.function(
+                at_present_point, reduce_retracing=True, autograph=False
+            )
+        return self._compiled[key]
+
+    @staticmethod
+    def _assign(variables: list[tf.Variable], values: Iterable[Any]) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(keras.ops.convert_to_tensor(value, variable.dtype))
+
+
+def _copy(variable: keras.Variable) -> tf.Variable:
+    return tf.Variable(keras.ops.convert_to_tensor(variable), trainable=False)
