@@ -24,7 +24,7 @@ STOREYS = [
 ]
 # Inside metrics/, from the ground up.
 METRICS = [
-    ("weights", "batches", "batch_norm", "exact_moments"),
+    ("weights", "batches", "batch_norm", "exact_moments", "block_size"),
     ("folding", "losses"),
     ("stateless",),
     ("moments", "repeatability", "batch_loss"),

@@ -15,6 +15,7 @@ from keras_sharpness.metrics.batch_norm import (
     check_mode,
 )
 from keras_sharpness.metrics.batches import Batch, Batches
+from keras_sharpness.metrics.block_size import MAX_BLOCK, block_size_for
 from keras_sharpness.metrics.curvature import Curvature, Matrix
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.evaluation_point import EvaluationPoint
@@ -22,10 +23,6 @@ from keras_sharpness.metrics.losses import loss_specification
 from keras_sharpness.metrics.moments import Moments
 from keras_sharpness.metrics.repeatability import check_repeats
 from keras_sharpness.metrics.weights import WeightLayout
-
-# One compiled product serves this many vectors at once: more vectors save
-# little (the shared part is a third of one product) and cost memory each.
-MAX_BLOCK = 8
 
 
 class Objective:
@@ -59,6 +56,9 @@ class Objective:
         calibration: Another `Objective` of the same model, on whose data
             `"recalibrate"` estimates the statistics: the training data, when
             this objective is that of the test data. Its own data by default.
+        block_size: Int. Vectors that are multiplied by the curvature at once,
+            which costs memory for each; from the free memory of the machine,
+            and at most 8, when left out.
         check_repeatability: Bool. Whether to evaluate twice at construction
             and to refuse data or layers that do not repeat.
 
@@ -106,6 +106,7 @@ class Objective:
         regularization: bool = True,
         batch_norm: BatchNormMode = "inference",
         calibration: "Objective | None" = None,
+        block_size: int | None = None,
         check_repeatability: bool = True,
     ):
         if keras.backend.backend() != "tensorflow":
@@ -141,6 +142,12 @@ class Objective:
             dtype=self.layout.dtype,
         )
         self.batch_size = self._batches.batch_size
+        if block_size is not None and block_size < 1:
+            raise ValueError(
+                "`block_size` must be a positive integer. "
+                f"Received: block_size={block_size}."
+            )
+        self._block_size = block_size
         self._point = EvaluationPoint(
             self.layout.variables, model.non_trainable_variables
         )
@@ -333,8 +340,9 @@ class Objective:
         )
         total = np.zeros(vectors.shape)
         with self._at(w):
-            for start in range(0, len(vectors), MAX_BLOCK):
-                block = slice(start, start + MAX_BLOCK)
+            step = self._vectors_at_once(len(vectors))
+            for start in range(0, len(vectors), step):
+                block = slice(start, start + step)
                 self._add_products(total[block], vectors[block], curvature)
         return total.T.reshape(v.shape)
 
@@ -373,6 +381,15 @@ class Objective:
             )
             for row, product in zip(total, products, strict=True):
                 _add(row, product)
+
+    def _vectors_at_once(self, wanted: int) -> int:
+        if self._block_size is None and wanted > 1:
+            batch = next(iter(self._batches))
+            gradient = self._point.compile(
+                "gradient", Derivatives(self._batch_loss).gradient
+            ).get_concrete_function(*batch[:3], self._share(batch))
+            self._block_size = block_size_for(gradient, batch.size)
+        return self._block_size or MAX_BLOCK
 
     def _share(self, batch: Batch) -> tf.Tensor:
         share = batch.size / self.num_samples
