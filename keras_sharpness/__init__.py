@@ -22,7 +22,14 @@ __getattr__, __dir__, _lazy_names = lazy_loader.attach(
     ],
     submod_attrs={
         "landscape": ["interpolate"],
-        "metrics": ["Objective", "epsilon_sharpness", "hessian_eigenvalues"],
+        "metrics": [
+            "Objective",
+            "epsilon_sharpness",
+            "hessian_diagonal",
+            "hessian_eigenvalues",
+            "hessian_frobenius_norm",
+            "hessian_trace",
+        ],
         "training": ["train"],
     },
 )

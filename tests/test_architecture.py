@@ -32,8 +32,10 @@ METRICS = [
     ("output_matrices",),
     ("curvature", "evaluation_point"),
     ("objective",),
-    ("operators", "products", "lanczos", "power_iteration", "box"),
-    ("maximizers", "probes"),
+    ("operators", "products", "power_iteration", "box"),
+    ("maximizers", "probes", "standard_error", "segments", "stopping"),
+    ("sketch", "deflated_probes", "xtrace", "lanczos"),
+    ("trace_estimators",),
     ("eigenvalues", "trace", "diagonal", "frobenius_norm", "density"),
     ("epsilon_sharpness", "check", "sampling_error"),
 ]
