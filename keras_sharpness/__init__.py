@@ -24,11 +24,13 @@ __getattr__, __dir__, _lazy_names = lazy_loader.attach(
         "landscape": ["interpolate"],
         "metrics": [
             "Objective",
+            "check",
             "epsilon_sharpness",
             "hessian_diagonal",
             "hessian_eigenvalues",
             "hessian_frobenius_norm",
             "hessian_trace",
+            "sampling_error",
         ],
         "training": ["train"],
     },

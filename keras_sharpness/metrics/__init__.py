@@ -1,5 +1,6 @@
 """What is measured at one point of the weight space."""
 
+from keras_sharpness.metrics.check import Check, CheckRow, check
 from keras_sharpness.metrics.diagonal import Diagonal, hessian_diagonal
 from keras_sharpness.metrics.eigenvalues import (
     Eigenvalues,
@@ -20,9 +21,15 @@ from keras_sharpness.metrics.operators import (
     GaussNewtonOperator,
     HessianOperator,
 )
+from keras_sharpness.metrics.sampling_error import (
+    SamplingError,
+    sampling_error,
+)
 from keras_sharpness.metrics.trace import Trace, hessian_trace
 
 __all__ = [
+    "Check",
+    "CheckRow",
     "Diagonal",
     "Eigenvalues",
     "EmpiricalFisherOperator",
@@ -32,10 +39,13 @@ __all__ = [
     "GaussNewtonOperator",
     "HessianOperator",
     "Objective",
+    "SamplingError",
     "Trace",
+    "check",
     "epsilon_sharpness",
     "hessian_diagonal",
     "hessian_eigenvalues",
     "hessian_frobenius_norm",
     "hessian_trace",
+    "sampling_error",
 ]

@@ -1,0 +1,141 @@
+"""Where the loss has kinks, and where its gradient is cut off."""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from keras_sharpness.metrics.objective import Objective
+
+# TensorFlow's operations that are piecewise linear, or pick one of several.
+_KINKS = {
+    "Abs",
+    "ClipByValue",
+    "Dilation2D",
+    "LeakyRelu",
+    "Max",
+    "MaxPool",
+    "MaxPool3D",
+    "MaxPoolV2",
+    "MaxPoolWithArgmax",
+    "Maximum",
+    "Min",
+    "Minimum",
+    "Relu",
+    "Relu6",
+    "SegmentMax",
+    "Selu",
+    "TopKV2",
+    "UnsortedSegmentMax",
+}
+# Those through which no derivative passes.
+_CUTS = {
+    "ArgMax",
+    "ArgMin",
+    "Ceil",
+    "Floor",
+    "PreventGradient",
+    "Rint",
+    "Round",
+    "Sign",
+    "StopGradient",
+}
+_FLOATS = {
+    t.as_datatype_enum
+    for t in (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Smoothness:
+    """Operations on values that depend on the trainable weights.
+
+    Attributes:
+        kinks: Tuple of str, `"layer (operation)"`: piecewise linear.
+        cuts: Tuple of str, `"layer (operation)"`: without a derivative.
+    """
+
+    kinks: tuple[str, ...]
+    cuts: tuple[str, ...]
+
+
+def smoothness(objective: Objective) -> Smoothness:
+    """What of the loss is not smooth, found in its graph.
+
+    The graph holds what layers of the caller's own do as well, whatever their
+    names. It is traced for one batch, without being run.
+
+    Args:
+        objective: `Objective`.
+
+    Returns:
+        A `Smoothness`.
+    """
+    model = objective.model
+    batch = next(iter(objective._batches))
+    weights, state = (
+        [tf.TensorSpec(v.shape, v.dtype) for v in variables]
+        for variables in (
+            model.trainable_variables,
+            model.non_trainable_variables,
+        )
+    )
+    graph = (
+        tf.function(objective._batch_loss.value, autograph=False)
+        .get_concrete_function(weights, state, *batch[:3])
+        .graph
+    )
+    sources = [tensor.op.name for tensor in graph.inputs[: len(weights)]]
+    names = {layer.name for layer in model._flatten_layers()}
+    kinks, cuts = {}, {}
+    for node in _dependent(graph.as_graph_def(), sources):
+        for kind, found in ((_KINKS, kinks), (_CUTS, cuts)):
+            if node.op in kind and node.attr["T"].type in _FLOATS:
+                layer = _layer_of(node.name, names)
+                # A dict keeps the order of the forward pass, once each.
+                found[f"{layer} ({node.op})"] = None
+    return Smoothness(kinks=tuple(kinks), cuts=tuple(cuts))
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """Names in a sentence, the first few of many."""
+    names = list(names)
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _dependent(graph_def: Any, sources: list[str]) -> Iterator[Any]:
+    """Nodes that depend on the sources, those of loop bodies included."""
+    functions = {f.signature.name: f for f in graph_def.library.function}
+    reached = set(sources)
+    # The nodes of a traced graph come in the order they were made in.
+    for node in graph_def.node:
+        inputs = {name.partition(":")[0] for name in node.input}
+        if node.name not in reached and not inputs & reached:
+            continue
+        reached.add(node.name)
+        yield node
+        yield from _inside(node, functions)
+
+
+def _inside(node: Any, functions: dict[str, Any]) -> Iterator[Any]:
+    for value in node.attr.values():
+        function = functions.get(value.func.name)
+        for inner in () if function is None else function.node_def:
+            yield inner
+            yield from _inside(inner, functions)
+
+
+def _layer_of(name: str, layers: set[str]) -> str:
+    """The innermost layer in whose name scope an operation stands."""
+    *scopes, _ = name.split("/")
+    for scope in reversed(scopes):
+        # TensorFlow numbers a scope that is entered again, and Keras enters
+        # that of a layer twice: to build it and to call it.
+        for candidate in (re.sub(r"_\d+$", "", scope), scope):
+            if candidate in layers:
+                return candidate
+    is_loss = "loss" in name or not scopes
+    return "the loss" if is_loss else "/".join(scopes)

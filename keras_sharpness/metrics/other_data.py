@@ -1,0 +1,147 @@
+"""An objective on other data than its own, without compiling anew."""
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+
+from keras_sharpness.metrics.batches import Batch
+from keras_sharpness.metrics.objective import Objective
+
+
+class HeldBatches:
+    """Batches in memory as a data set; a bare list would be one of arrays.
+
+    Args:
+        batches: Sequence of tuples (x, y, sample_weight).
+    """
+
+    def __init__(self, batches: Sequence[tuple]):
+        self._batches = list(batches)
+
+    def __iter__(self) -> Iterator[tuple]:
+        """Yields the batches of one pass."""
+        return iter(self._batches)
+
+
+def with_batches(
+    objective: Objective,
+    batches: Iterable[Batch],
+    num_samples: int,
+    *,
+    hold_statistics: bool = False,
+) -> Objective:
+    """`objective` over other batches, with the same compiled functions.
+
+    The two share the point in weight space at which they evaluate, so that
+    one of them at a time can be used. Where `batch_norm="recalibrate"`
+    estimates on the objective's own data, it estimates on the new data.
+
+    Args:
+        objective: `Objective`.
+        batches: Iterable of `Batch`, the same at every pass.
+        num_samples: Int. How many samples they hold together.
+        hold_statistics: Bool. Whether `"recalibrate"` keeps the model's moving
+            statistics instead.
+
+    Returns:
+        `Objective`.
+    """
+    other = copy.copy(objective)
+    other._batches = batches
+    other.num_samples = num_samples
+    moments = objective._moments
+    if hold_statistics:
+        other._moments = None
+    elif moments is not None and moments._batches is objective._batches:
+        other._moments = copy.copy(moments)
+        other._moments._batches = batches
+    return other
+
+
+def first_batches(objective: Objective, num_samples: int) -> list[Batch]:
+    """The first batches of the data, until they hold `num_samples`.
+
+    They stay whole where the result depends on how the data are cut, and
+    where the model fixes the size of a batch.
+
+    Args:
+        objective: `Objective`.
+        num_samples: Int. About how many samples.
+
+    Returns:
+        List of `Batch`.
+    """
+    fixed = objective.batch_norm == "batch" or any(
+        tensor.shape[0] is not None
+        for tensor in keras.tree.flatten(getattr(objective.model, "inputs", []))
+    )
+    found: list[Batch] = []
+    missing = num_samples
+    for batch in objective._batches:
+        found.append(batch if fixed else _head(batch, missing))
+        missing -= found[-1].size
+        if missing <= 0:
+            break
+    return found
+
+
+def _head(batch: Batch, size: int) -> Batch:
+    if batch.size <= size:
+        return batch
+    parts = keras.tree.map_structure(
+        lambda tensor: None if tensor is None else tensor[:size],
+        tuple(batch[:3]),
+    )
+    return Batch(*parts, size)
+
+
+def rebuilt(
+    objective: Objective,
+    model: keras.Model,
+    batches: Sequence[Batch],
+    loss: Any,
+) -> Objective:
+    """An objective defined as `objective` is, of another model.
+
+    `batch_norm="recalibrate"` becomes `"inference"`: its derivatives hold the
+    statistics fixed.
+
+    Args:
+        objective: `Objective`.
+        model: `keras.Model`, compiled if the loss is the compiled one.
+        batches: Sequence of `Batch`.
+        loss: The loss, where it is not the compiled one.
+
+    Returns:
+        `Objective`.
+    """
+    mode = objective.batch_norm
+    loss_fn = objective._batch_loss._loss_fn
+    if loss_fn is not None:
+        options = {"loss_fn": loss_fn}
+    else:
+        is_compiled = objective._batch_loss._is_compiled
+        options = {"loss": None if is_compiled else loss}
+    return Objective(
+        model,
+        HeldBatches([tuple(batch[:3]) for batch in batches]),
+        **options,
+        regularization=objective.regularization,
+        batch_norm="inference" if mode == "recalibrate" else mode,
+        check_repeatability=False,
+    )
+
+
+def losses_of(objective: Objective) -> Any:
+    """The loss function of an objective, or the nested ones.
+
+    Args:
+        objective: `Objective`.
+
+    Returns:
+        Callable, or nested ones.
+    """
+    nested = objective.loss.nested
+    return objective.loss.function if nested is None else nested
