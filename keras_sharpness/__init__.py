@@ -31,6 +31,7 @@ __getattr__, __dir__, _lazy_names = lazy_loader.attach(
             "hessian_frobenius_norm",
             "hessian_trace",
             "sampling_error",
+            "spectral_density",
         ],
         "training": ["train"],
     },

@@ -24,9 +24,10 @@ STOREYS = [
 ]
 # Inside metrics/, from the ground up.
 METRICS = [
-    ("weights", "batches", "batch_norm", "exact_moments", "block_size"),
+    ("weights", "batch_norm", "exact_moments", "block_size", "class_weights"),
+    ("batches", "half_precision", "second_gradients", "differentiability"),
     ("folding", "losses"),
-    ("stateless",),
+    ("output_coordinates", "stateless"),
     ("moments", "repeatability", "batch_loss"),
     ("derivatives",),
     ("output_matrices",),
@@ -35,8 +36,9 @@ METRICS = [
     ("operators", "products", "power_iteration", "box", "other_data"),
     ("resampling", "checks"),
     ("maximizers", "probes", "standard_error", "segments", "stopping"),
-    ("sketch", "deflated_probes", "xtrace", "lanczos"),
-    ("trace_estimators",),
+    ("sketch", "deflated_probes", "xtrace"),
+    ("lanczos", "thick_restart", "tridiagonal", "basis_memory"),
+    ("trace_estimators", "kernel_density", "negative_curvature"),
     ("eigenvalues", "trace", "diagonal", "frobenius_norm", "density"),
     ("epsilon_sharpness", "check", "sampling_error"),
 ]

@@ -1,5 +1,6 @@
 """Results as Altair charts, files and reports."""
 
+from keras_sharpness.charts.density import density_chart
 from keras_sharpness.charts.eigenvalues import eigenvalue_chart
 from keras_sharpness.charts.export import to_csv, to_png, to_svg
 from keras_sharpness.charts.interpolation import interpolation_chart
@@ -11,6 +12,7 @@ from keras_sharpness.charts.training import training_chart
 __all__ = [
     "Section",
     "chart_config",
+    "density_chart",
     "eigenvalue_chart",
     "interpolation_chart",
     "report_html",

@@ -1,6 +1,10 @@
 """What is measured at one point of the weight space."""
 
 from keras_sharpness.metrics.check import Check, CheckRow, check
+from keras_sharpness.metrics.density import (
+    SpectralDensity,
+    spectral_density,
+)
 from keras_sharpness.metrics.diagonal import Diagonal, hessian_diagonal
 from keras_sharpness.metrics.eigenvalues import (
     Eigenvalues,
@@ -40,6 +44,7 @@ __all__ = [
     "HessianOperator",
     "Objective",
     "SamplingError",
+    "SpectralDensity",
     "Trace",
     "check",
     "epsilon_sharpness",
@@ -48,4 +53,5 @@ __all__ = [
     "hessian_frobenius_norm",
     "hessian_trace",
     "sampling_error",
+    "spectral_density",
 ]
