@@ -1,14 +1,14 @@
 """The loss of a model as a function of its weights."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_sharpness.metrics.batch_loss import BatchLoss
+from keras_sharpness.metrics.batch_loss import BatchLoss, LossFunction
 from keras_sharpness.metrics.batch_norm import (
     BatchNormMode,
     batch_norm_layers,
@@ -18,8 +18,13 @@ from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.block_size import MAX_BLOCK, block_size_for
 from keras_sharpness.metrics.curvature import Curvature, Matrix
 from keras_sharpness.metrics.derivatives import Derivatives
+from keras_sharpness.metrics.differentiability import naming_layers
 from keras_sharpness.metrics.evaluation_point import EvaluationPoint
-from keras_sharpness.metrics.losses import loss_specification
+from keras_sharpness.metrics.half_precision import loss_scale, vector_scales
+from keras_sharpness.metrics.losses import (
+    LossSpecification,
+    loss_specification,
+)
 from keras_sharpness.metrics.moments import Moments
 from keras_sharpness.metrics.repeatability import check_repeats
 from keras_sharpness.metrics.weights import WeightLayout
@@ -44,8 +49,15 @@ class Objective:
             `tf.data.Dataset` or `keras.utils.PyDataset` of batches.
         y: Array of targets; left out where `x` brings them.
         sample_weight: Array (N,) of weights sᵢ.
-        loss: Str, callable or `keras.losses.Loss`. The one given to
-            `model.compile` when left out.
+        class_weight: Dict of class number to weight, as in `model.fit`, in
+            the place of sample weights.
+        loss: Str, callable or `keras.losses.Loss`, or a dict or list of them
+            for several outputs. The one given to `model.compile` when left
+            out.
+        loss_fn: Callable `(model, batch)` in the place of `loss`, for what
+            only a custom `train_step` knows: it calls the model and returns
+            the mean loss, a scalar, or the losses of the samples, (n,). A
+            batch is what the data yield: x, (x, y) or (x, y, sample_weight).
         batch_size: Int. Samples evaluated at once, for arrays. It changes the
             value only with `batch_norm="batch"`.
         regularization: Bool. Whether Ω is part of f.
@@ -101,7 +113,9 @@ class Objective:
         y: Any = None,
         *,
         sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
         loss: Any = None,
+        loss_fn: LossFunction | None = None,
         batch_size: int | None = None,
         regularization: bool = True,
         batch_norm: BatchNormMode = "inference",
@@ -119,25 +133,21 @@ class Objective:
         self.size = self.layout.size
         self.regularization = bool(regularization)
         self.batch_norm = check_mode(batch_norm, model)
-        if loss is None and getattr(model, "loss", None) is None:
-            raise ValueError(
-                f"Model {model.name!r} is not compiled with a loss. Pass "
-                "`loss=`, e.g. "
-                "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
-            )
-        self.loss = loss_specification(model.loss if loss is None else loss)
+        self.loss = _specification(model, loss, loss_fn)
         self._batch_loss = BatchLoss(
             model,
             self.loss,
             is_compiled=loss is None,
             regularization=self.regularization,
             batch_norm=self.batch_norm,
+            loss_fn=loss_fn,
         )
         self.layout.check(self.layout.read(), f"model {model.name!r}")
         self._batches = Batches(
             x,
             y,
             sample_weight=sample_weight,
+            class_weight=class_weight,
             batch_size=batch_size,
             dtype=self.layout.dtype,
         )
@@ -152,6 +162,11 @@ class Objective:
             self.layout.variables, model.non_trainable_variables
         )
         self.num_samples = self._batch_loss.check(self._batches)
+        self._scale = loss_scale(
+            model,
+            num_samples=self.num_samples,
+            batch_size=next(iter(self._batches)).size,
+        )
         self._moments = None
         if self.batch_norm == "recalibrate" and batch_norm_layers(model):
             source = self if calibration is None else calibration
@@ -245,14 +260,12 @@ class Objective:
         """
         loss, total = 0.0, np.zeros(self.size)
         with self._at(w):
-            differentiate = self._point.compile(
-                "gradient", Derivatives(self._batch_loss).gradient
-            )
+            differentiate = self._gradient_of_batch()
             for batch in self._batches:
                 mean, gradient = differentiate(*batch[:3], self._share(batch))
                 _add(total, gradient)
                 loss += batch.size * float(mean)
-        return loss / self.num_samples, total
+        return loss / self.num_samples, total / self._scale
 
     def hessian_product(
         self, v: np.ndarray, w: np.ndarray | None = None
@@ -334,16 +347,19 @@ class Objective:
                 f"`v` must have shape ({size},) or ({size}, K). "
                 f"Received: {v.shape}."
             )
+        scales = vector_scales(self.model, np.atleast_2d(v.T))
         # One conversion and one transposition for the whole block.
         vectors = np.array(
             np.atleast_2d(v.T), dtype=self.layout.dtype, order="C"
         )
+        vectors /= scales.astype(vectors.dtype)
         total = np.zeros(vectors.shape)
         with self._at(w):
             step = self._vectors_at_once(len(vectors))
             for start in range(0, len(vectors), step):
                 block = slice(start, start + step)
                 self._add_products(total[block], vectors[block], curvature)
+        total *= scales / self._scale
         return total.T.reshape(v.shape)
 
     @contextlib.contextmanager
@@ -372,7 +388,13 @@ class Objective:
     ) -> None:
         multiply = self._point.compile(
             (curvature, len(vectors)),
-            curvature.products(Derivatives(self._batch_loss, curvature.places)),
+            naming_layers(
+                self.model,
+                curvature.products(
+                    Derivatives(self._batch_loss, curvature.places)
+                ),
+                twice=True,
+            ),
         )
         block = tf.constant(vectors)
         for index, batch in enumerate(self._batches):
@@ -382,18 +404,48 @@ class Objective:
             for row, product in zip(total, products, strict=True):
                 _add(row, product)
 
+    def _gradient_of_batch(self) -> Callable:
+        return self._point.compile(
+            "gradient",
+            naming_layers(
+                self.model,
+                Derivatives(self._batch_loss).gradient,
+                twice=False,
+            ),
+        )
+
     def _vectors_at_once(self, wanted: int) -> int:
         if self._block_size is None and wanted > 1:
             batch = next(iter(self._batches))
-            gradient = self._point.compile(
-                "gradient", Derivatives(self._batch_loss).gradient
-            ).get_concrete_function(*batch[:3], self._share(batch))
+            gradient = self._gradient_of_batch().get_concrete_function(
+                *batch[:3], self._share(batch)
+            )
             self._block_size = block_size_for(gradient, batch.size)
         return self._block_size or MAX_BLOCK
 
     def _share(self, batch: Batch) -> tf.Tensor:
-        share = batch.size / self.num_samples
+        share = self._scale * batch.size / self.num_samples
         return tf.constant(share, dtype=self.layout.dtype)
+
+
+def _specification(
+    model: keras.Model, loss: Any, loss_fn: LossFunction | None
+) -> LossSpecification:
+    if loss_fn is not None:
+        if loss is not None or not callable(loss_fn):
+            raise ValueError(
+                "`loss_fn` must be a callable (model, batch), in the place of "
+                f"`loss`. Received: loss_fn={loss_fn!r}, loss={loss!r}."
+            )
+        return LossSpecification(None, getattr(loss_fn, "__name__", "custom"))
+    own = type(model).compute_loss is not keras.Model.compute_loss
+    if loss is None and getattr(model, "loss", None) is None and not own:
+        raise ValueError(
+            f"Model {model.name!r} is not compiled with a loss. Pass "
+            "`loss=`, e.g. "
+            "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+        )
+    return loss_specification(model.loss if loss is None else loss)
 
 
 def _add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
