@@ -1,10 +1,12 @@
 """Arrays, tf.data and PyDataset as repeatable batches of known size."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+
+from keras_sharpness.metrics.class_weights import sample_weights_of_classes
 
 # Measured on two cores on a dense network of 1.5 million weights: Hessian
 # products cost least per sample at about this size, gradients a fifth more than
@@ -21,6 +23,22 @@ class Batch(NamedTuple):
     size: int
 
 
+def as_yielded(x: Any, y: Any, sample_weight: Any) -> Any:
+    """A batch as the data yield it.
+
+    Args:
+        x: Nested tensors.
+        y: Nested tensors, or None.
+        sample_weight: Tensor, or None.
+
+    Returns:
+        x, (x, y) or (x, y, sample_weight): None at the end is left out.
+    """
+    if sample_weight is not None:
+        return x, y, sample_weight
+    return x if y is None else (x, y)
+
+
 class Batches:
     """Data as batches that come in the same order at every pass.
 
@@ -30,7 +48,10 @@ class Batches:
             `(x, y)` or `(x, y, sample_weight)`.
         y: Array of targets (nested as the model's outputs), where `x` does
             not bring them.
-        sample_weight: Array (N,) of weights, where `x` does not bring them.
+        sample_weight: Array (N,) of weights, where `x` does not bring them;
+            nested as the outputs where they differ.
+        class_weight: Dict of class number to weight, which each sample gets
+            for its class.
         batch_size: Int. Samples per batch, for arrays; the last one may be
             shorter.
         dtype: Str. Floating-point dtype to which arrays are cast.
@@ -46,10 +67,12 @@ class Batches:
         y: Any = None,
         *,
         sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
         batch_size: int | None = None,
         dtype: str = "float32",
     ):
         self._dtype = dtype
+        self._class_weight = class_weight
         self._tensors = None
         self._source = None
         if isinstance(x, keras.utils.PyDataset) or _is_dataset(x):
@@ -69,7 +92,18 @@ class Batches:
             self.batch_size = _check_batch_size(batch_size)
             self._tensors = self._slice(x, y, sample_weight)
 
+    def _weights_of(self, y: Any, sample_weight: Any) -> Any:
+        if self._class_weight is None:
+            return sample_weight
+        if sample_weight is not None:
+            raise ValueError(
+                "`class_weight` and `sample_weight` exclude each other. "
+                "Multiply them into one `sample_weight`."
+            )
+        return sample_weights_of_classes(y, self._class_weight)
+
     def _slice(self, x: Any, y: Any, sample_weight: Any) -> list[Batch]:
+        sample_weight = self._weights_of(y, sample_weight)
         arrays = keras.tree.map_structure(
             lambda a: _as_array(a, self._dtype), (x, y, sample_weight)
         )
@@ -106,6 +140,7 @@ class Batches:
         count = 0
         for item in _one_pass(self._source):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(item)
+            sample_weight = self._weights_of(y, sample_weight)
             x, y, sample_weight = keras.tree.map_structure(
                 lambda a: None if a is None else keras.ops.convert_to_tensor(a),
                 (x, y, sample_weight),

@@ -10,6 +10,13 @@ import numpy as np
 _SPARSE = "sparse_categorical_crossentropy"
 _CATEGORICAL = "categorical_crossentropy"
 _BINARY = "binary_crossentropy"
+# Losses of Keras whose targets need not have the shape of the outputs.
+_OTHER_TARGETS = (
+    "circle",
+    "categorical_generalized_cross_entropy",
+    "c_t_c",
+    "ctc",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,36 +24,60 @@ class LossSpecification:
     """What is known of a loss function.
 
     Attributes:
-        function: The callable `(y, y_pred)`, or None for nested losses, which
-            only the compiled model can evaluate.
+        function: The callable `(y, y_pred)`, or None where there is no such
+            one.
         name: Str. Its name in snake case, e.g. `"mean_squared_error"`.
         from_logits: Bool. Whether predictions are logits.
+        nested: Dict or list of such callables, for several outputs.
     """
 
     function: Any
     name: str
-    from_logits: bool
+    from_logits: bool = False
+    nested: Any = None
 
-    def mean(self, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+    def mean(
+        self,
+        y: Any,
+        y_pred: Any,
+        sample_weight: Any,
+        output_names: list[str] | None = None,
+    ) -> Any:
         """`(1/n) Σ sᵢ ℓᵢ` over the n samples of a batch.
 
+        Keras' masks count as they do for a compiled loss. Of several outputs
+        it is the sum.
+
         Args:
-            y: Tensor of targets.
-            y_pred: Tensor of outputs.
-            sample_weight: Tensor of weights, or None for ones.
+            y: Tensor of targets, nested as the outputs.
+            y_pred: Tensor of outputs, or nested ones.
+            sample_weight: Tensor of weights, nested where they differ between
+                outputs, or None for ones.
+            output_names: List of str. What a dict of losses calls the outputs
+                where they are a list.
 
         Returns:
             Scalar tensor.
         """
-        if isinstance(self.function, keras.losses.Loss):
-            return self.function(y, y_pred, sample_weight)
-        losses = keras.ops.convert_to_tensor(self.function(y, y_pred))
-        if sample_weight is not None:
-            weights = keras.ops.cast(sample_weight, losses.dtype)
-            while len(weights.shape) < len(losses.shape):
-                weights = keras.ops.expand_dims(weights, -1)
-            losses = losses * weights
-        return keras.ops.mean(losses)
+        if self.nested is None or not keras.tree.is_nested(y_pred):
+            return _mean(self.function, y, y_pred, sample_weight)
+        losses = self.nested
+        if isinstance(losses, dict) and not isinstance(y_pred, dict):
+            y_pred = dict(zip(output_names, y_pred, strict=True))
+            if not isinstance(y, dict):
+                y = dict(zip(output_names, y, strict=True))
+        keys = losses if isinstance(losses, dict) else range(len(losses))
+        nested_weights = isinstance(sample_weight, dict | list | tuple)
+        return sum(
+            _mean(
+                losses[key],
+                y[key],
+                y_pred[key],
+                sample_weight[key] if nested_weights else sample_weight,
+            )
+            for key in keys
+            if losses[key] is not None
+        )
 
     @property
     def accuracy_kind(self) -> str | None:
@@ -66,7 +97,8 @@ def loss_specification(loss: Any) -> LossSpecification:
     """The specification of a loss as `keras.Model.compile` accepts it.
 
     Args:
-        loss: Str, callable, `keras.losses.Loss`, or a dict or list of them.
+        loss: Str, callable, `keras.losses.Loss`, or a dict or list of them;
+            None where the model's own `compute_loss` knows.
 
     Returns:
         A `LossSpecification`.
@@ -75,10 +107,17 @@ def loss_specification(loss: Any) -> LossSpecification:
         ValueError: If Keras does not know the name, or if the loss is summed
             over the samples, which makes it depend on the batch size.
     """
+    if loss is None:
+        return LossSpecification(None, "compute_loss")
     if isinstance(loss, dict | list | tuple):
+        nested = keras.tree.map_structure(
+            lambda one: loss_specification(one).function, loss
+        )
         if len(loss) != 1:
-            return LossSpecification(None, "several", False)
-        loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
+            return LossSpecification(None, "several", nested=nested)
+        (loss,) = keras.tree.flatten(nested)
+    else:
+        nested = None
     function = keras.losses.get(loss)
     if isinstance(function, keras.losses.Loss):
         if function.reduction not in ("sum_over_batch_size", "mean"):
@@ -90,10 +129,29 @@ def loss_specification(loss: Any) -> LossSpecification:
         config = function.get_config()
         from_logits = bool(config.get("from_logits", False))
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(function).__name__).lower()
-        return LossSpecification(function, name, from_logits)
-    return LossSpecification(
-        function, getattr(function, "__name__", "custom"), False
-    )
+        return LossSpecification(function, name, from_logits, nested)
+    name = getattr(function, "__name__", "custom")
+    return LossSpecification(function, name, nested=nested)
+
+
+class _FunctionLoss(keras.losses.Loss):
+    """A function as the loss that `compile` makes of it."""
+
+    def __init__(self, function: Any, dtype: str):
+        super().__init__(name="loss", dtype=dtype)
+        self._function = function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self._function(y_true, y_pred)
+
+
+def _mean(loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+    if not isinstance(loss, keras.losses.Loss):
+        # Half precision is too narrow to add up losses.
+        dtype = keras.tree.flatten(y_pred)[0].dtype
+        wide = keras.backend.standardize_dtype(dtype) in ("float32", "float64")
+        loss = _FunctionLoss(loss, dtype if wide else keras.config.floatx())
+    return loss(y, y_pred, sample_weight)
 
 
 def accuracy(specification: LossSpecification, y: Any, y_pred: Any) -> Any:
@@ -153,14 +211,24 @@ def check_batch(
             f"The loss {specification.name} needs targets. Pass `y`."
         )
     if not hasattr(batch.y, "shape") or not hasattr(output, "shape"):
-        return
+        return  # nested: several outputs, or one in a dict
     labels = keras.ops.convert_to_numpy(batch.y)
     shape = (batch.size, *output.shape[1:])
     if specification.accuracy_kind is None:
-        _check_targets(specification.name, labels.shape, shape)
+        if _compares_entries(specification):
+            _check_targets(specification.name, labels.shape, shape)
     else:
         _check_range(specification, keras.ops.convert_to_numpy(output))
         _check_labels(specification.name, labels, shape)
+
+
+def _compares_entries(specification: LossSpecification) -> bool:
+    function = specification.function
+    own = function if hasattr(function, "__name__") else type(function)
+    return (
+        own.__module__.startswith("keras.")
+        and specification.name not in _OTHER_TARGETS
+    )
 
 
 def _check_range(specification: LossSpecification, output: np.ndarray) -> None:

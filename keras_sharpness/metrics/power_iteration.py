@@ -14,7 +14,8 @@ def power_iteration(
     tolerance: float,
     max_products: int,
     seed: int,
-) -> tuple[np.ndarray, np.ndarray, Callable[[], np.ndarray]]:
+    initial_vectors: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[], np.ndarray]]:
     """The k eigenvalues of largest magnitude of a symmetric operator.
 
     `v ← A v / ‖A v‖`, kept orthogonal to the vectors found before; stops when
@@ -28,10 +29,12 @@ def power_iteration(
         tolerance: Float. Relative change at which to stop.
         max_products: Int. Shared evenly by the k vectors.
         seed: Int. For the starts, which are N(0, 1).
+        initial_vectors: Array (P, m), m ≤ k, for the first m starts instead.
 
     Returns:
-        Eigenvalues (k,) descending, residuals ‖A v − λ v‖ (k,), and a function
-        that returns the vectors (P, k).
+        Eigenvalues (k,) descending, residuals ‖A v − λ v‖ (k,), whether these
+        are at most `tolerance · |λ|`, or what rounding allows, (k,), and a
+        function that returns the vectors (P, k).
 
     Reference:
         Yao et al. 2018, https://arxiv.org/abs/1802.08241.
@@ -40,8 +43,14 @@ def power_iteration(
     generator = np.random.default_rng(seed)
     found = np.zeros((0, size))
     values, residuals = [], []
-    for _ in range(k):
+    for i in range(k):
         v = generator.standard_normal(size)
+        if initial_vectors is not None and i < initial_vectors.shape[1]:
+            start = initial_vectors[:, i]
+            start = start / np.linalg.norm(start)
+            rest = start - (found @ start) @ found
+            # Nothing but rounding is left of one among those found.
+            v = rest if np.linalg.norm(rest) > 1e-6 else v
         before = np.nan
         for _ in range(max(1, max_products // k)):
             v = v - (found @ v) @ found
@@ -57,8 +66,11 @@ def power_iteration(
         values.append(value)
         residuals.append(residual)
     order = np.argsort(values)[::-1]
+    sizes = np.abs(values)
+    floor = 10 * np.finfo(np.float64).eps * np.max(sizes)
     return (
         np.array(values)[order],
         np.array(residuals)[order],
+        (residuals <= np.maximum(tolerance * sizes, floor))[order],
         lambda: found[order].T,
     )

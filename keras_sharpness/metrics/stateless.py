@@ -10,6 +10,7 @@ import keras
 from keras_sharpness.metrics.batch_norm import batch_statistics
 from keras_sharpness.metrics.exact_moments import exact_moments
 from keras_sharpness.metrics.folding import Pair, folded
+from keras_sharpness.metrics.second_gradients import without_cudnn
 
 # Tracing touches attributes of the model for a moment (and puts them back);
 # two threads must not do so at once.
@@ -24,6 +25,7 @@ def model_at(
     *,
     use_batch_statistics: bool = False,
     fold: Sequence[Pair] = (),
+    compiled: "CompiledLoss | None" = None,
 ) -> Iterator[keras.StatelessScope]:
     """Within the block the model has other weights; afterwards its own.
 
@@ -38,6 +40,7 @@ def model_at(
         use_batch_statistics: Bool. Whether BatchNormalization normalises by
             the statistics of the batch.
         fold: Pairs of layers to evaluate as one, from `foldable_pairs`.
+        compiled: `CompiledLoss`, which the compiled loss is in the block.
 
     Yields:
         The `keras.StatelessScope`, which holds the updates.
@@ -48,8 +51,9 @@ def model_at(
     ]
     with contextlib.ExitStack() as stack:
         stack.enter_context(_tracing)
-        stack.enter_context(_unchanged_compile_state(model))
+        stack.enter_context(_unchanged_compile_state(model, compiled))
         stack.enter_context(exact_moments())
+        stack.enter_context(without_cudnn(model))
         if use_batch_statistics:
             stack.enter_context(batch_statistics(model))
         elif fold:
@@ -63,20 +67,42 @@ def model_at(
         )
 
 
+class CompiledLoss:
+    """The compiled loss of a model as it is now: names resolved, metrics made.
+
+    It builds itself when it first sees targets, which is the caller's to
+    trigger; and where it has several outputs it makes variables, which a
+    compiled function cannot. Built once and eagerly, it is put in the place of
+    the caller's whenever the model is evaluated.
+
+    Args:
+        model: Compiled `keras.Model`.
+    """
+
+    def __init__(self, model: keras.Model):
+        loss = model._compile_loss
+        self._attributes = dict(vars(loss))
+        self._metrics = list(loss.metrics)
+
+    def put_into(self, model: keras.Model) -> None:
+        """Makes it the compiled loss of `model`."""
+        attributes = vars(model._compile_loss)
+        attributes.clear()
+        attributes.update(self._attributes)
+        model._compile_loss.metrics[:] = self._metrics
+
+
 @contextlib.contextmanager
-def _unchanged_compile_state(model: keras.Model) -> Iterator[None]:
-    # The compiled loss builds itself at its first call: it resolves names and
-    # makes metrics for several outputs. That is the caller's to trigger.
-    compiled_loss = getattr(model, "_compile_loss", None)
-    if compiled_loss is None:
+def _unchanged_compile_state(
+    model: keras.Model, compiled: CompiledLoss | None
+) -> Iterator[None]:
+    if getattr(model, "_compile_loss", None) is None:
         yield
         return
-    attributes = vars(compiled_loss)
-    before = dict(attributes)
-    metrics = list(compiled_loss.metrics)
+    before = CompiledLoss(model)
     try:
+        if compiled is not None:
+            compiled.put_into(model)
         yield
     finally:
-        attributes.clear()
-        attributes.update(before)
-        compiled_loss.metrics[:] = metrics
+        before.put_into(model)

@@ -7,7 +7,6 @@ import pytest
 from scipy.sparse.linalg import aslinearoperator, eigsh
 
 from keras_sharpness.metrics import Objective, hessian_eigenvalues
-from keras_sharpness.metrics.lanczos import Lanczos
 from keras_sharpness.metrics.operators import HessianOperator
 from keras_sharpness.results import Result
 
@@ -19,16 +18,6 @@ def symmetric(eigenvalues, seed=0):
         np.random.default_rng(seed).standard_normal((size, size))
     )
     return (q * eigenvalues) @ q.T
-
-
-def test_basis_stays_orthonormal():
-    matrix = symmetric(np.geomspace(1e-8, 1e3, 200))
-    lanczos = Lanczos(lambda v: matrix @ v, 200, block_size=3)
-    for _ in range(40):
-        lanczos.step()
-    basis = lanczos.vectors(np.eye(lanczos.num_vectors))
-    # Two passes leave a few roundings of 200-term products.
-    np.testing.assert_allclose(basis.T @ basis, np.eye(120), rtol=0, atol=1e-13)
 
 
 def test_both_ends_of_the_oracle_spectra(oracle):
@@ -113,6 +102,75 @@ def test_multiple_eigenvalues_and_invariant_subspaces():
     assert np.all(zero.converged)
 
 
+@pytest.mark.parametrize("which", ["largest", "smallest", "both"])
+def test_warm_start_needs_few_products(which):
+    spectrum = np.r_[-9.0, -7.0, np.linspace(-3, 3, 296), 8.0, 10.0]
+    matrix = symmetric(spectrum)
+    # A small step of training: the eigenvectors turn by about 1e-3 / 2.
+    moved = matrix + 1e-3 * symmetric(np.linspace(-1, 1, 300), seed=1)
+    options = {"k": 2, "which": which, "tolerance": 1e-4, "eigenvectors": True}
+    before = hessian_eigenvalues(aslinearoperator(matrix), **options)
+    operator = aslinearoperator(moved)
+    cold = hessian_eigenvalues(operator, **options)
+    # Neither the lengths nor the basis of the span matter.
+    mixed = (
+        before.eigenvectors
+        @ np.triu(np.full((4, 4), 7.0))[
+            : before.eigenvectors.shape[1], : before.eigenvectors.shape[1]
+        ]
+    )
+    for start in (before.eigenvectors, mixed.astype("float32")):
+        warm = hessian_eigenvalues(operator, initial_vectors=start, **options)
+        assert np.all(warm.converged)
+        assert warm.num_products <= cold.num_products / 2
+        assert warm.num_initial_vectors == len(warm.eigenvalues)
+        # Each is good to the square of its residual over the gap, 1: 1e-6.
+        np.testing.assert_allclose(
+            warm.eigenvalues, cold.eigenvalues, rtol=2e-6
+        )
+
+
+def test_warm_start_from_the_eigenvectors_of_an_objective(oracle):
+    model, data = oracle
+    objective = Objective(model, data["x"], data["y"])
+    first = hessian_eigenvalues(objective, k=3, eigenvectors=True)
+    again = hessian_eigenvalues(
+        objective, k=3, initial_vectors=first.eigenvectors
+    )
+    assert again.num_products == 3
+    # The same span gives the same Ritz pairs: rounding of the products.
+    np.testing.assert_allclose(again.eigenvalues, first.eigenvalues, rtol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["lanczos", "power"])
+def test_poor_starts_are_made_good(method):
+    matrix = np.diag([9.0, 7.0, 5.0, 1.0, 0.5])
+    first, second = np.eye(5)[:, :1], np.eye(5)[:, 1:2]
+    for start in (
+        np.hstack([first, first]),  # one vector
+        np.hstack([second, second + 1e-12 * first]),
+        first + second,  # fewer than wanted
+    ):
+        result = hessian_eigenvalues(
+            aslinearoperator(matrix),
+            k=2,
+            method=method,
+            tolerance=1e-12,
+            initial_vectors=start,
+        )
+        # Power iteration stops when an eigenvalue changes by 1e-12 of it.
+        np.testing.assert_allclose(result.eigenvalues, [9, 7], rtol=1e-10)
+
+
+def test_eigenvectors_of_others_do_not_hide_the_largest():
+    matrix = np.diag(np.r_[9.0, 7.0, np.linspace(1, 5, 98)])
+    result = hessian_eigenvalues(
+        aslinearoperator(matrix), k=2, initial_vectors=np.eye(100)[:, 5:7]
+    )
+    # The square of the residual, 1e-3 of it, over the gap.
+    np.testing.assert_allclose(result.eigenvalues, [9, 7], rtol=1e-4)
+
+
 def test_not_converged_is_marked_with_a_warning():
     matrix = symmetric(np.linspace(1, 2, 300))
     with pytest.warns(UserWarning, match="larger `max_products`"):
@@ -120,7 +178,7 @@ def test_not_converged_is_marked_with_a_warning():
             aslinearoperator(matrix), k=2, tolerance=1e-8, max_products=5
         )
     assert not np.any(result.converged)
-    assert result.num_products == 4
+    assert result.num_products == 5
 
 
 def test_scipy_accepts_the_operator(oracle):
@@ -166,7 +224,17 @@ def test_same_seed_same_bits_and_round_trip(oracle, tmp_path):
         ({"method": "qr"}, "'lanczos', 'power'"),
         ({"method": "power", "which": "smallest"}, "largest magnitude"),
         ({"tolerance": 0.0}, "`tolerance` must be positive"),
-        ({"max_products": 0}, "at least k=1"),
+        ({"max_products": 0}, "at least 1, the number"),
+        ({"which": "both", "max_products": 1}, "at least 2, the number"),
+        ({"block_size": 0}, "between 1 and 8. Received: block_size=0"),
+        ({"block_size": 9}, "between 1 and 8"),
+        ({"method": "power", "block_size": 2}, "one vector at a time"),
+        ({"initial_vectors": np.ones(4)}, r"shape \(4, m\)"),
+        ({"initial_vectors": np.ones((3, 1))}, r"Received: shape \(3, 1\)"),
+        ({"initial_vectors": np.ones((4, 0))}, r"Received: shape \(4, 0\)"),
+        ({"initial_vectors": np.ones((4, 2))}, r"initial_vectors\[:, :1\]"),
+        ({"initial_vectors": np.full((4, 1), np.inf)}, "column 0 with norm"),
+        ({"initial_vectors": np.zeros((4, 1))}, "not zero"),
     ],
 )
 def test_bad_options_name_the_remedy(options, message):

@@ -1,0 +1,161 @@
+"""Extreme eigenvalues by block Lanczos with thick restart."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from keras_sharpness.metrics.lanczos import Lanczos, Ritz
+from keras_sharpness.metrics.objective import MAX_BLOCK
+
+
+def thick_restart_lanczos(
+    multiply: Callable[[np.ndarray], np.ndarray],
+    size: int,
+    *,
+    k: int,
+    which: str,
+    tolerance: float,
+    max_products: int,
+    seed: int,
+    block_size: int,
+    initial_vectors: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[], np.ndarray]]:
+    """The n largest or smallest eigenvalues of a symmetric operator, or both.
+
+    Keeps `2 n + 20` vectors of P float64, n = k or, for both ends, 2k. When
+    they are full, the wanted Ritz vectors and half of the others become the
+    new basis. Stops when the residuals ‖A u − θ u‖ are at most
+    `tolerance · |θ|`; when some are and others are not, multiplies no more
+    vectors at a time than there are others, or two.
+
+    Args:
+        multiply: Callable, (P, b) → A times it (P, b).
+        size: Int. P.
+        k: Int. How many, from each end that is asked for.
+        which: Str. `"largest"`, `"smallest"` or `"both"`.
+        tolerance: Float. Relative residual.
+        max_products: Int, at least n.
+        seed: Int. For the start vectors, which are N(0, 1).
+        block_size: Int, at most `MAX_BLOCK`. How many vectors to start from.
+        initial_vectors: Array (P, m), m at most n, to start from instead.
+            Random ones make up the block.
+
+    Returns:
+        Eigenvalues (n,) descending, residuals (n,), whether these are below
+        the tolerance, or what rounding allows, (n,), and a function that
+        returns the vectors (P, n).
+
+    Reference:
+        Wu and Simon 2000, https://doi.org/10.1137/S0895479898334605.
+    """
+    generator = np.random.default_rng(seed)
+    wanted = 2 * k if which == "both" else k
+    # Where all of the space has room, so have the products of the last step.
+    capacity = min(2 * wanted + 20, size + MAX_BLOCK)
+    num_random = min(block_size, size)
+    if initial_vectors is None:
+        start = generator.standard_normal((num_random, size))
+        lanczos = Lanczos(multiply, start, capacity=capacity)
+        del start
+    else:
+        lanczos = Lanczos(multiply, initial_vectors.T, capacity=capacity)
+        missing = num_random - lanczos.num_waiting
+        if missing > 0:
+            lanczos.wait(generator.standard_normal((missing, size)), keep=True)
+    fresh = lanczos.num_waiting  # start vectors not multiplied yet
+    num_products = 0
+    count = min(fresh, MAX_BLOCK)
+    settled = None
+    while True:
+        lanczos.step(count)
+        num_products += count
+        fresh = max(0, fresh - count)
+        ritz = lanczos.ritz()
+        floor = 10 * np.finfo(np.float64).eps * np.max(np.abs(ritz.values))
+        found = _choose(len(ritz.values), k, which)
+        values = ritz.values[found]
+        bounds = np.maximum(tolerance * np.abs(values), floor)
+        unsettled = found[ritz.residuals[found] > bounds]
+        if settled is not None:
+            unsettled = np.append(unsettled, _rivals(ritz, found, floor))
+        enough = len(found) == wanted and not len(unsettled)
+        if num_products == max_products or lanczos.num_vectors == size:
+            break
+        # What still waits may be rounding errors.
+        invariant = not fresh and np.all(ritz.residuals <= floor)
+        if enough and not invariant and not fresh:
+            break
+        if invariant:
+            # The basis spans an invariant subspace, and says nothing of what
+            # is orthogonal to it: more copies of an eigenvalue than there were
+            # start vectors, eigenvectors that `initial_vectors` had no part
+            # of. New random vectors look there, until nothing that they find
+            # can be among the wanted any more.
+            if enough and _same(values, settled, tolerance, floor):
+                break
+            settled = values
+            lanczos.wait(generator.standard_normal((num_random, size)))
+            fresh = lanczos.num_waiting
+        # Every start vector is multiplied before any product of it is. Later
+        # on at least two, as they cost little more than one.
+        count = fresh or max(len(unsettled), 2)
+        count = min(count, lanczos.num_waiting, MAX_BLOCK)
+        count = min(count, max_products - num_products)
+        if not fresh and count < lanczos.num_waiting and len(unsettled):
+            lanczos.sort_waiting(ritz.coordinates[:, unsettled])
+        if lanczos.num_free < count:
+            _restart(lanczos, ritz, wanted, which, count)
+    return (
+        values,
+        ritz.residuals[found],
+        ~np.isin(found, unsettled),
+        lambda: lanczos.vectors(ritz.coordinates[:, found]),
+    )
+
+
+def _choose(available: int, k: int, which: str) -> np.ndarray:
+    """Places of the wanted among ascending values, largest first."""
+    places = np.arange(available)[::-1]
+    if which == "both":
+        return places if available <= 2 * k else np.r_[places[:k], places[-k:]]
+    return places[:k] if which == "largest" else places[-k:]
+
+
+def _rivals(ritz: Ritz, found: np.ndarray, floor: float) -> np.ndarray:
+    """Places of pairs that may, by their residuals, belong before the found."""
+    others = np.setdiff1d(np.arange(len(ritz.values)), found)
+    if not len(others):
+        return others
+    # Places are in order of the values.
+    above = ritz.values[found[found > others[-1]]]
+    below = ritz.values[found[found < others[0]]]
+    values, residuals = ritz.values[others], ritz.residuals[others] - floor
+    return others[
+        (values + residuals > np.min(above, initial=np.inf))
+        | (values - residuals < np.max(below, initial=-np.inf))
+    ]
+
+
+def _same(
+    values: np.ndarray,
+    before: np.ndarray | None,
+    tolerance: float,
+    floor: float,
+) -> bool:
+    return (
+        before is not None
+        and len(before) == len(values)
+        and np.allclose(values, before, rtol=tolerance, atol=floor)
+    )
+
+
+def _restart(
+    lanczos: Lanczos, ritz: Ritz, wanted: int, which: str, count: int
+) -> None:
+    """Makes room for products with `count` vectors."""
+    size = lanczos.num_vectors
+    # Half of the others: between a quarter and all, the number of products
+    # hardly changed on the spectra of networks.
+    kept = min((wanted + size) // 2, size + lanczos.num_free - count)
+    kept = _choose(size, kept // 2 if which == "both" else kept, which)
+    lanczos.restart(ritz.values[kept], ritz.coordinates[:, kept])
