@@ -15,8 +15,8 @@ demo: $(STAMP)
 		--out runs/demo
 
 test: lint
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --markdown-docs -p no:cacheprovider \
+	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --markdown-docs -p no:cacheprovider \
 		README.md keras_sharpness
 
 lint: $(STAMP)

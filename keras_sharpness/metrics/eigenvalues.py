@@ -32,7 +32,7 @@ class Eigenvalues(Result):
             `tolerance · |λ|`.
         eigenvectors: Array (P, k), or None unless asked for.
         block_size: Int. How many vectors the search started from.
-        num_initial_vectors: Int. How many of them were given.
+        num_initial_vectors: Int. How many were given to start from.
         num_products: Int. Products with H.
         seconds: Float. All of it.
         product_seconds: Float. The part spent in products.
@@ -78,9 +78,8 @@ def hessian_eigenvalues(
     Lanczos with thick restart. It stops as soon as every residual ‖H u − λ u‖
     is at most `tolerance · |λ|`. With n eigenvalues wanted, k or for both ends
     2k, its vectors take `8 P (2 n + 20)` bytes, however many products it
-    needs; at its peak `8 P (2 n + 20 + c)` and what a product itself takes,
-    where c is the number of vectors multiplied at once (`block_size`, or that
-    of `initial_vectors`, at most 8), or n at the end when the eigenvectors are
+    needs. At its peak it takes `8 P (2 n + 20 + b)` and what a product itself
+    needs, b being `block_size`, or n at the end when the eigenvectors are
     asked for.
 
     `"power"` is the power iteration with deflation of Yao et al., for
@@ -96,15 +95,17 @@ def hessian_eigenvalues(
         tolerance: Float. Relative residual.
         max_products: Int. By default `40 n`, at least 100.
         eigenvectors: Bool. Whether to return the vectors.
-        initial_vectors: Array (P, m), m at most n: the span to search first,
-            such as the `eigenvectors` found a few training steps ago, which
-            then need a few products each. An eigenvector with next to no
-            part in them may be missed: ask for one or two more eigenvalues
-            than you watch, so that those which overtake are seen, and start
-            without from time to time. The lengths do not matter.
-        block_size: Int, at most 8. How many random vectors the search starts
-            from, and how many copies of a multiple eigenvalue it is sure to
-            find. By default 2, for k = 1 one; more cost more products.
+        initial_vectors: Array (P, m): vectors to begin with instead of random
+            ones, such as the `eigenvectors` found a training step ago. While
+            these are still good, few products suffice; when the Hessian has
+            changed much, nearly as many are needed as without. An eigenvector
+            that had no part in them may be missed: ask for one or two more
+            eigenvalues than you watch, so that one that overtakes them is
+            seen, and start without from time to time. Lengths and signs do
+            not matter.
+        block_size: Int, at most 8. How many vectors the search starts from,
+            and how many copies of a multiple eigenvalue it is sure to find.
+            By default 2, for k = 1 one; more cost more products.
         w: Array (P,), the point; the model's weights when left out.
         seed: Int. For the start vectors.
         progress: Bool, callable `(done, total)`, or None for a bar if a
@@ -147,7 +148,7 @@ def hessian_eigenvalues(
     wanted = 2 * k if which == "both" else k
     _check_options(k, which, method, tolerance, max_products, block_size, size)
     if initial_vectors is not None:
-        initial_vectors = _check_vectors(initial_vectors, size, wanted)
+        initial_vectors = _check_vectors(initial_vectors, size)
     if method == "power":
         limit, solve, options = max_products or 100 * k, power_iteration, {}
         block_size = 1
@@ -256,19 +257,13 @@ def _check_options(
         )
 
 
-def _check_vectors(vectors: np.ndarray, size: int, wanted: int) -> np.ndarray:
+def _check_vectors(vectors: np.ndarray, size: int) -> np.ndarray:
     vectors = np.asarray(vectors)
     if vectors.ndim != 2 or len(vectors) != size or not vectors.shape[1]:
         raise ValueError(
             f"`initial_vectors` must have shape ({size}, m), vectors as "
             f"columns. Received: shape {vectors.shape}. Ask for the earlier "
             "ones with `eigenvectors=True`."
-        )
-    if vectors.shape[1] > wanted:
-        raise ValueError(
-            "`initial_vectors` must not hold more vectors than eigenvalues "
-            f"are wanted, {wanted}. Received: shape {vectors.shape}. Pass "
-            f"`initial_vectors[:, :{wanted}]`."
         )
     # One vector at a time: a mask of all takes as much as a vector.
     for column, vector in enumerate(vectors.T):

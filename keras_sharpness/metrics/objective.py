@@ -437,7 +437,7 @@ def _specification(
                 "`loss_fn` must be a callable (model, batch), in the place of "
                 f"`loss`. Received: loss_fn={loss_fn!r}, loss={loss!r}."
             )
-        return LossSpecification(None, getattr(loss_fn, "__name__", "custom"))
+        return LossSpecification(None, "loss_fn")
     own = type(model).compute_loss is not keras.Model.compute_loss
     if loss is None and getattr(model, "loss", None) is None and not own:
         raise ValueError(

@@ -29,7 +29,7 @@ def power_iteration(
         tolerance: Float. Relative change at which to stop.
         max_products: Int. Shared evenly by the k vectors.
         seed: Int. For the starts, which are N(0, 1).
-        initial_vectors: Array (P, m), m ≤ k, for the first m starts instead.
+        initial_vectors: Array (P, m), the first m starts instead.
 
     Returns:
         Eigenvalues (k,) descending, residuals ‖A v − λ v‖ (k,), whether these

@@ -137,9 +137,9 @@ def test_warm_start_from_the_eigenvectors_of_an_objective(oracle):
     again = hessian_eigenvalues(
         objective, k=3, initial_vectors=first.eigenvectors
     )
-    assert again.num_products == 3
-    # The same span gives the same Ritz pairs: rounding of the products.
-    np.testing.assert_allclose(again.eigenvalues, first.eigenvalues, rtol=1e-10)
+    assert again.num_products <= first.num_products
+    # Both have relative residuals below 1e-3.
+    np.testing.assert_allclose(again.eigenvalues, first.eigenvalues, rtol=2e-3)
 
 
 @pytest.mark.parametrize("method", ["lanczos", "power"])
@@ -232,7 +232,6 @@ def test_same_seed_same_bits_and_round_trip(oracle, tmp_path):
         ({"initial_vectors": np.ones(4)}, r"shape \(4, m\)"),
         ({"initial_vectors": np.ones((3, 1))}, r"Received: shape \(3, 1\)"),
         ({"initial_vectors": np.ones((4, 0))}, r"Received: shape \(4, 0\)"),
-        ({"initial_vectors": np.ones((4, 2))}, r"initial_vectors\[:, :1\]"),
         ({"initial_vectors": np.full((4, 1), np.inf)}, "column 0 with norm"),
         ({"initial_vectors": np.zeros((4, 1))}, "not zero"),
     ],
