@@ -1,7 +1,7 @@
 """Derivatives of the loss of one batch, as they are traced and compiled."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -82,7 +82,7 @@ class Derivatives:
             y: See there.
             sample_weight: See there.
             share: See there.
-            vectors: Tensor (K, P).
+            vectors: List of K lists of tensors, shaped as the variables.
             index: Scalar tensor, the place of the batch; has no effect here.
 
         Returns:
@@ -95,10 +95,7 @@ class Derivatives:
             gradient = self.gradient(
                 weights, state, x, y, sample_weight, share
             )[1]
-        return [
-            _gradient(tape, gradient, chosen, vector)
-            for vector in _split(vectors, chosen)
-        ]
+        return [_gradient(tape, gradient, chosen, vector) for vector in vectors]
 
     def output_products(
         self, matrix: "OutputMatrix"
@@ -141,7 +138,7 @@ class Derivatives:
                     pulled = _gradient(tape, outputs, chosen, co_tangents)
                 multiply = matrix(forward, sample_weight, index)
                 results = []
-                for vector in _split(vectors, chosen):
+                for vector in vectors:
                     pushed = _gradient(linear, pulled, co_tangents, vector)
                     product = _gradient(tape, outputs, chosen, multiply(pushed))
                     if slope is not None:
@@ -204,13 +201,3 @@ def _gradient(
     )
     # The gradient of a look-up is sparse; only dense ones have a second.
     return [tf.convert_to_tensor(part) for part in gradient]
-
-
-def _split(vectors: Any, like: list[Any]) -> Iterator[list[Any]]:
-    """The rows of a (K, P) tensor as lists of tensors shaped as `like`."""
-    sizes = [tensor.shape.num_elements() for tensor in like]
-    for vector in tf.unstack(vectors):
-        yield [
-            tf.cast(tf.reshape(part, tensor.shape), tensor.dtype)
-            for part, tensor in zip(tf.split(vector, sizes), like, strict=True)
-        ]

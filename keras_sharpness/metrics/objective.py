@@ -265,7 +265,9 @@ class Objective:
                 mean, gradient = differentiate(*batch[:3], self._share(batch))
                 _add(total, gradient)
                 loss += batch.size * float(mean)
-        return loss / self.num_samples, total / self._scale
+        if self._scale != 1.0:
+            total /= self._scale
+        return loss / self.num_samples, total
 
     def hessian_product(
         self, v: np.ndarray, w: np.ndarray | None = None
@@ -359,7 +361,8 @@ class Objective:
             for start in range(0, len(vectors), step):
                 block = slice(start, start + step)
                 self._add_products(total[block], vectors[block], curvature)
-        total *= scales / self._scale
+        if self._scale != 1.0 or np.any(scales != 1.0):
+            total *= scales / self._scale
         return total.T.reshape(v.shape)
 
     @contextlib.contextmanager
@@ -396,13 +399,33 @@ class Objective:
                 twice=True,
             ),
         )
-        block = tf.constant(vectors)
+        block = self._tensors(vectors, curvature)
         for index, batch in enumerate(self._batches):
             products = multiply(
                 *batch[:3], self._share(batch), block, tf.constant(index)
             )
             for row, product in zip(total, products, strict=True):
                 _add(row, product)
+
+    def _tensors(
+        self, vectors: np.ndarray, curvature: Curvature
+    ) -> list[list[tf.Tensor]]:
+        # Cut here, once, and not in the graph, for every batch.
+        shapes = self.layout.shapes_of(curvature.places)
+        sizes = [int(np.prod(shape)) for shape in shapes]
+        dtypes = self.layout.dtypes_of(curvature.places)
+        return [
+            [
+                tf.cast(tf.constant(part.reshape(shape)), dtype)
+                for part, shape, dtype in zip(
+                    np.split(vector, np.cumsum(sizes)[:-1]),
+                    shapes,
+                    dtypes,
+                    strict=True,
+                )
+            ]
+            for vector in vectors
+        ]
 
     def _gradient_of_batch(self) -> Callable:
         return self._point.compile(

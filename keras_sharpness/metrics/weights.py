@@ -93,11 +93,22 @@ class WeightLayout:
             return self.size
         return sum(int(np.prod(self.shapes[place])) for place in places)
 
+    def shapes_of(self, places: Sequence[int] | None) -> list[tuple]:
+        """The shapes of some of the variables, None for all."""
+        return [self.shapes[place] for place in self._all(places)]
+
+    def dtypes_of(self, places: Sequence[int] | None) -> list[str]:
+        """The dtypes of some of the variables, None for all."""
+        return [self.dtypes[place] for place in self._all(places)]
+
+    def _all(self, places: Sequence[int] | None) -> Sequence[int]:
+        return range(len(self.paths)) if places is None else places
+
     def slices_of(self, places: Sequence[int] | None) -> dict[str, slice]:
         """Path to slice, in a vector of some of the variables, None for all."""
         slices: dict[str, slice] = {}
         end = 0
-        for place in range(len(self.paths)) if places is None else places:
+        for place in self._all(places):
             # Subclassed models may hold several variables of one path.
             name, copies = self.paths[place], 1
             while name in slices:
