@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.requirements
+PEERS := .venv-benchmark
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test lint format explorer benchmark clean
+.PHONY: demo test lint format explorer benchmark benchmark-ratios clean
 
 # The main job on data that ships with the package: about five minutes.
 demo: $(STAMP)
@@ -30,9 +31,22 @@ format: $(STAMP)
 explorer: $(STAMP)
 	$(BIN)/streamlit run explorer/app.py
 
-benchmark: $(STAMP)
+# Beside the PyTorch libraries, which get an environment of their own. The
+# package's own ratios: benchmark-ratios.
+benchmark: $(PEERS)/.requirements
+	$(PEERS)/bin/python benchmarks/peers/run.py
+
+benchmark-ratios: $(STAMP)
 	for script in benchmarks/[a-z]*.py; do \
 		$(BIN)/python $$script || exit 1; done
+
+$(PEERS)/.requirements: pyproject.toml requirements.txt benchmarks/requirements.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	$(PEERS)/bin/python -m pip install --quiet -r requirements.txt \
+		-r benchmarks/requirements.txt
+	$(PEERS)/bin/python -m pip install --quiet --editable .
+	touch $@
 
 $(STAMP): pyproject.toml requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
@@ -44,4 +58,4 @@ $(STAMP): pyproject.toml requirements.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)

@@ -1,0 +1,141 @@
+"""This package against the PyTorch libraries for curvature.
+
+    python benchmarks/peers/run.py
+
+Both frameworks run in one go, as two worker processes that take turns: while
+one works the other waits. Networks, weights and data are the same, and before
+anything is timed the loss, the gradient and the products are compared. Writes
+benchmarks/results/peers.json, .md, .svg and .png; fails where values disagree.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import resource
+import sys
+import time
+
+import agreement
+import chart
+import measure
+import settings
+import table
+
+RESULTS = pathlib.Path(__file__).parents[1] / "results"
+
+
+def main():
+    """Measures, writes, and says whether all values agree."""
+    options = _options()
+    start, others = time.perf_counter(), _seconds_of_others()
+    record = {
+        "command": "python benchmarks/peers/run.py",
+        "python": platform.python_version(),
+        "machine": _processor(),
+        "threads": options.threads,
+        "versions": {},
+        "num_weights": {},
+        "agreement": [],
+        "rows": [],
+    }
+    for name in options.networks:
+        print(settings.CASES[name].title, flush=True)
+        part = measure.network(
+            name,
+            options.rows,
+            pythons={
+                "keras": options.keras_python,
+                "torch": options.torch_python,
+            },
+            threads=options.threads,
+        )
+        record["versions"].update(part["versions"])
+        record["num_weights"][name] = part["num_weights"]
+        record["agreement"] += part["agreement"]
+        record["rows"] += part["rows"]
+    seconds = time.perf_counter() - start
+    record["minutes"] = seconds / 60
+    record["others"] = (_seconds_of_others() - others) / (
+        seconds * os.cpu_count()
+    )
+    out = options.out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    out.with_suffix(".md").write_text(table.markdown(record))
+    chart.write(record, out)
+    print(f"written to {out}.json, .md, .svg and .png")
+    return _failures(record)
+
+
+def _failures(record):
+    """A message that ends the process with 1, or None."""
+    wrong = agreement.failures(record["agreement"])
+    wrong += [
+        f"{row['network']}, {row['row']}: {row['error']}"
+        for row in record["rows"]
+        if row["library"] == settings.OURS and "error" in row
+    ]
+    return "\n".join(wrong) or None
+
+
+def _options():
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        choices=list(settings.CASES),
+        default=list(settings.CASES),
+    )
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        choices=list(settings.ROWS),
+        default=list(settings.ROWS),
+    )
+    for framework in ("keras", "torch"):
+        parser.add_argument(
+            f"--{framework}-python",
+            default=sys.executable,
+            help=f"interpreter of the environment with {framework}",
+        )
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=RESULTS / "peers",
+        help="path of the results, without a suffix",
+    )
+    return parser.parse_args()
+
+
+def _seconds_of_others():
+    """Processor seconds of all other processes since the machine started."""
+    user, nice, system, _, _, interrupts, soft, *_ = map(
+        int, pathlib.Path("/proc/stat").read_text().split()[1:11]
+    )
+    busy = user + nice + system + interrupts + soft
+    own = sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in (
+            resource.getrusage(resource.RUSAGE_SELF),
+            resource.getrusage(resource.RUSAGE_CHILDREN),
+        )
+    )
+    return busy / os.sysconf("SC_CLK_TCK") - own
+
+
+def _processor():
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    names = [
+        line.split(":")[1].strip() for line in lines if "model name" in line
+    ]
+    return names[0] if names else platform.processor()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
