@@ -24,7 +24,9 @@ STOREYS = [
 ]
 # Inside metrics/, from the ground up.
 METRICS = [
-    ("weights", "batch_norm", "exact_moments", "block_size", "class_weights"),
+    ("weights", "batch_norm", "exact_moments", "max_pooling"),
+    ("block_size", "class_weights"),
+    ("two_stages", "kept_passes"),
     ("batches", "half_precision", "second_gradients", "differentiability"),
     ("folding", "losses"),
     ("output_coordinates", "stateless"),
@@ -32,6 +34,7 @@ METRICS = [
     ("derivatives",),
     ("output_matrices",),
     ("curvature", "evaluation_point"),
+    ("curvature_products",),
     ("objective",),
     ("operators", "products", "power_iteration", "box", "other_data"),
     ("resampling", "checks"),

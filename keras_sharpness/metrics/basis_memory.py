@@ -3,7 +3,7 @@
 import numpy as np
 import psutil
 
-from keras_sharpness.metrics.objective import MAX_BLOCK
+from keras_sharpness.metrics.block_size import MAX_BLOCK
 
 
 def choose_group_size(

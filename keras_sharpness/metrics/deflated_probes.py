@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_sharpness.metrics.objective import MAX_BLOCK
+from keras_sharpness.metrics.block_size import MAX_BLOCK
 from keras_sharpness.metrics.probes import rademacher
 from keras_sharpness.metrics.sketch import Sketch
 

@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness.metrics.objective import MAX_BLOCK, Objective
+from keras_sharpness.metrics.block_size import MAX_BLOCK
+from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.power_iteration import power_iteration
 from keras_sharpness.metrics.products import Products

@@ -15,12 +15,13 @@ from keras_sharpness.metrics.batch_norm import (
     check_mode,
 )
 from keras_sharpness.metrics.batches import Batch, Batches
-from keras_sharpness.metrics.block_size import MAX_BLOCK, block_size_for
 from keras_sharpness.metrics.curvature import Curvature, Matrix
+from keras_sharpness.metrics.curvature_products import CurvatureProducts, add
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.differentiability import naming_layers
 from keras_sharpness.metrics.evaluation_point import EvaluationPoint
 from keras_sharpness.metrics.half_precision import loss_scale, vector_scales
+from keras_sharpness.metrics.kept_passes import KeptPasses, is_worthwhile
 from keras_sharpness.metrics.losses import (
     LossSpecification,
     loss_specification,
@@ -71,6 +72,11 @@ class Objective:
         block_size: Int. Vectors that are multiplied by the curvature at once,
             which costs memory for each; from the free memory of the machine,
             and at most 8, when left out.
+        keep_activations: Bool. Whether a curvature operator keeps, from one
+            product to the next, the activations and first derivatives of the
+            data at its point: a fifth to a third of the time of a product. It
+            takes up to a quarter of the free memory, for as long as the
+            operator lives. Where arrays and network are large when left out.
         check_repeatability: Bool. Whether to evaluate twice at construction
             and to refuse data or layers that do not repeat.
 
@@ -121,6 +127,7 @@ class Objective:
         batch_norm: BatchNormMode = "inference",
         calibration: "Objective | None" = None,
         block_size: int | None = None,
+        keep_activations: bool | None = None,
         check_repeatability: bool = True,
     ):
         if keras.backend.backend() != "tensorflow":
@@ -157,11 +164,18 @@ class Objective:
                 "`block_size` must be a positive integer. "
                 f"Received: block_size={block_size}."
             )
-        self._block_size = block_size
         self._point = EvaluationPoint(
             self.layout.variables, model.non_trainable_variables
         )
         self.num_samples = self._batch_loss.check(self._batches)
+        self._products = CurvatureProducts(
+            model,
+            batch_loss=self._batch_loss,
+            layout=self.layout,
+            point=self._point,
+            block_size=block_size,
+        )
+        self._keeps = self._keeps_activations(keep_activations)
         self._scale = loss_scale(
             model,
             num_samples=self.num_samples,
@@ -263,7 +277,7 @@ class Objective:
             differentiate = self._gradient_of_batch()
             for batch in self._batches:
                 mean, gradient = differentiate(*batch[:3], self._share(batch))
-                _add(total, gradient)
+                add(total, gradient)
                 loss += batch.size * float(mean)
         if self._scale != 1.0:
             total /= self._scale
@@ -319,6 +333,7 @@ class Objective:
         *,
         matrix: Curvature | Matrix = "hessian",
         w: np.ndarray | None = None,
+        kept: KeptPasses | None = None,
     ) -> np.ndarray:
         """A curvature matrix times v, for one vector or a block of K.
 
@@ -328,6 +343,8 @@ class Objective:
             matrix: Str, or a `Curvature`; see there. The operators of
                 `keras_sharpness.metrics.operators` explain each.
             w: Array (P,), the model's own weights when left out.
+            kept: `KeptPasses` of earlier products at the same w, as operators
+                use them; see `kept_passes`.
 
         Returns:
             Array of the shape of `v`, float64.
@@ -354,16 +371,30 @@ class Objective:
         vectors = np.array(
             np.atleast_2d(v.T), dtype=self.layout.dtype, order="C"
         )
-        vectors /= scales.astype(vectors.dtype)
+        if np.any(scales != 1.0):
+            vectors /= scales.astype(vectors.dtype)
         total = np.zeros(vectors.shape)
-        with self._at(w):
-            step = self._vectors_at_once(len(vectors))
-            for start in range(0, len(vectors), step):
-                block = slice(start, start + step)
-                self._add_products(total[block], vectors[block], curvature)
+        self._products.add(
+            total,
+            vectors,
+            curvature,
+            batches=self._batches,
+            share=self._share,
+            at=lambda: self._at(w),
+            kept=kept,
+            differentiate=self._gradient_of_batch(),
+        )
         if self._scale != 1.0 or np.any(scales != 1.0):
             total *= scales / self._scale
         return total.T.reshape(v.shape)
+
+    def kept_passes(self) -> KeptPasses | None:
+        """Where products at one point keep what they have in common.
+
+        Returns:
+            `KeptPasses`, or None where nothing is to be kept.
+        """
+        return self._products.kept_passes() if self._keeps else None
 
     @contextlib.contextmanager
     def _at(
@@ -386,46 +417,18 @@ class Objective:
                 self._point.move_state(self._moments.estimate)
             yield
 
-    def _add_products(
-        self, total: np.ndarray, vectors: np.ndarray, curvature: Curvature
-    ) -> None:
-        multiply = self._point.compile(
-            (curvature, len(vectors)),
-            naming_layers(
-                self.model,
-                curvature.products(
-                    Derivatives(self._batch_loss, curvature.places)
-                ),
-                twice=True,
-            ),
-        )
-        block = self._tensors(vectors, curvature)
-        for index, batch in enumerate(self._batches):
-            products = multiply(
-                *batch[:3], self._share(batch), block, tf.constant(index)
+    def _keeps_activations(self, wanted: bool | None) -> bool:
+        if wanted is None:
+            # A data set of batches may be too large for the memory.
+            return self.batch_size is not None and is_worthwhile(
+                self.size, self.num_samples
             )
-            for row, product in zip(total, products, strict=True):
-                _add(row, product)
-
-    def _tensors(
-        self, vectors: np.ndarray, curvature: Curvature
-    ) -> list[list[tf.Tensor]]:
-        # Cut here, once, and not in the graph, for every batch.
-        shapes = self.layout.shapes_of(curvature.places)
-        sizes = [int(np.prod(shape)) for shape in shapes]
-        dtypes = self.layout.dtypes_of(curvature.places)
-        return [
-            [
-                tf.cast(tf.constant(part.reshape(shape)), dtype)
-                for part, shape, dtype in zip(
-                    np.split(vector, np.cumsum(sizes)[:-1]),
-                    shapes,
-                    dtypes,
-                    strict=True,
-                )
-            ]
-            for vector in vectors
-        ]
+        if wanted and self.batch_size is None:
+            raise ValueError(
+                "`keep_activations=True` needs arrays; a data set yields its "
+                "batches anew at every pass. Leave it out, or pass arrays."
+            )
+        return wanted
 
     def _gradient_of_batch(self) -> Callable:
         return self._point.compile(
@@ -436,15 +439,6 @@ class Objective:
                 twice=False,
             ),
         )
-
-    def _vectors_at_once(self, wanted: int) -> int:
-        if self._block_size is None and wanted > 1:
-            batch = next(iter(self._batches))
-            gradient = self._gradient_of_batch().get_concrete_function(
-                *batch[:3], self._share(batch)
-            )
-            self._block_size = block_size_for(gradient, batch.size)
-        return self._block_size or MAX_BLOCK
 
     def _share(self, batch: Batch) -> tf.Tensor:
         share = self._scale * batch.size / self.num_samples
@@ -469,12 +463,3 @@ def _specification(
             "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
         )
     return loss_specification(model.loss if loss is None else loss)
-
-
-def _add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
-    end = 0
-    for tensor in tensors:
-        array = np.ravel(tensor)
-        start, end = end, end + array.size
-        # Into float64 without a float64 copy of the addend.
-        np.add(total[start:end], array, out=total[start:end])

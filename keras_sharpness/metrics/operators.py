@@ -40,6 +40,7 @@ class CurvatureOperator(LinearOperator):
         self.curvature = curvature
         self.w = objective.weights if w is None else layout.check(w)
         self.slices = layout.slices_of(curvature.places)
+        self._kept = objective.kept_passes()
         size = layout.size_of(curvature.places)
         super().__init__(np.float64, (size, size))
 
@@ -48,7 +49,7 @@ class CurvatureOperator(LinearOperator):
 
     def _matmat(self, block: np.ndarray) -> np.ndarray:
         return self.objective.curvature_product(
-            block, matrix=self.curvature, w=self.w
+            block, matrix=self.curvature, w=self.w, kept=self._kept
         )
 
     def _adjoint(self) -> "CurvatureOperator":

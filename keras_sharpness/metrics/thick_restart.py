@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_sharpness.metrics.block_size import MAX_BLOCK
 from keras_sharpness.metrics.lanczos import Lanczos, Ritz
-from keras_sharpness.metrics.objective import MAX_BLOCK
 
 
 def thick_restart_lanczos(

@@ -10,30 +10,6 @@ import keras
 from keras_sharpness.training.step import Data
 from keras_sharpness.training.targets import AccuracyKind
 
-# Networks of these layers ran 1.5 to 2 times faster with XLA on the CPU;
-# convolutions took twice as long, and loops gained less than they cost to
-# compile.
-_FASTER_WITH_XLA = frozenset(
-    {
-        keras.layers.Activation,
-        keras.layers.Add,
-        keras.layers.BatchNormalization,
-        keras.layers.Concatenate,
-        keras.layers.Dense,
-        keras.layers.Dropout,
-        keras.layers.ELU,
-        keras.layers.Flatten,
-        keras.layers.GaussianNoise,
-        keras.layers.InputLayer,
-        keras.layers.LayerNormalization,
-        keras.layers.LeakyReLU,
-        keras.layers.Multiply,
-        keras.layers.ReLU,
-        keras.layers.Rescaling,
-        keras.layers.Reshape,
-        keras.layers.Softmax,
-    }
-)
 _UNSAVED_OPTIMIZER_SETTINGS = (
     "_exclude_from_weight_decay",
     "_exclude_from_weight_decay_pattern",
@@ -182,26 +158,6 @@ def _metric(accuracy: AccuracyKind, threshold: float) -> Any:
     if accuracy == "binary":
         return keras.metrics.BinaryAccuracy("accuracy", threshold=threshold)
     return "accuracy"
-
-
-def gains_from_xla(model: keras.Model) -> bool:
-    """Whether XLA makes the training step faster, by the layers it has.
-
-    The answer follows from the layers alone, never from a measurement: the
-    same training must round the same way every time.
-
-    Args:
-        model: `keras.Model`.
-
-    Returns:
-        Bool.
-    """
-    return all(
-        gains_from_xla(layer)
-        if isinstance(layer, keras.Model)
-        else type(layer) in _FASTER_WITH_XLA
-        for layer in model.layers
-    )
 
 
 def first_outputs(model: keras.Model, x: Any) -> Any:

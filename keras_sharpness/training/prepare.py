@@ -11,10 +11,10 @@ from keras_sharpness.training import checks, targets
 from keras_sharpness.training.compiling import (
     check_trainable,
     first_outputs,
-    gains_from_xla,
 )
 from keras_sharpness.training.plan import Plan
 from keras_sharpness.training.step import Data
+from keras_sharpness.training.xla import gains_from_xla
 
 # Enough outputs to tell logits from probabilities.
 _NUM_PROBED = 32

@@ -14,7 +14,7 @@ from keras_sharpness.training import (
     TrainingDivergedError,
     train,
 )
-from keras_sharpness.training.compiling import gains_from_xla
+from keras_sharpness.training.xla import gains_from_xla
 
 LOGITS_LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 

@@ -1,0 +1,204 @@
+"""A max-pooling whose derivatives cost little on the CPU."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+
+@contextlib.contextmanager
+def quick_max_pooling() -> Iterator[None]:
+    """Within the block `tf.nn.max_pool` is differentiated by way of indices.
+
+    On the CPU, TensorFlow's gradient of max-pooling is fast next to the pooling
+    itself, from which it learns where the maxima are. In a graph of its own it
+    searches for them anew, and so does its own gradient always: that takes as
+    long as a convolution. Here compiled comparisons find the first maximum of
+    every window, and all derivatives follow its index: the first scatters, the
+    second gathers. The values are the same up to the order of additions, ties
+    included. It pays where the indices are kept for many products.
+
+    Pooling of images of known size, with channels last; the rest and other
+    threads keep TensorFlow's own, and so do machines with a GPU. Blocks must
+    not overlap in time unless nested.
+
+    Yields:
+        Nothing.
+    """
+    thread = threading.get_ident()
+    original = tf.nn.max_pool
+
+    def max_pool(
+        input: Any,
+        ksize: Any,
+        strides: Any,
+        padding: Any,
+        data_format: str | None = None,
+        name: str | None = None,
+    ) -> tf.Tensor:
+        usual = original(input, ksize, strides, padding, data_format, name)
+        known = (
+            threading.get_ident() == thread
+            and padding in ("SAME", "VALID")
+            and data_format in (None, "NHWC")
+            and input.shape.rank == 4
+            and None not in input.shape[1:].as_list()
+            and not tf.executing_eagerly()
+        )
+        if not known:
+            return usual
+        return _Pooling(_pair(ksize), _pair(strides), padding)(input, usual)
+
+    if tf.config.list_physical_devices("GPU"):
+        yield
+        return
+    try:
+        tf.nn.max_pool = max_pool
+        yield
+    finally:
+        tf.nn.max_pool = original
+
+
+class _Pooling:
+    """Pools of one size, and their derivatives.
+
+    Args:
+        size: Tuple of int. Height and width of a window.
+        strides: Tuple of int.
+        padding: Str. `"SAME"` or `"VALID"`.
+    """
+
+    def __init__(
+        self, size: tuple[int, int], strides: tuple[int, int], padding: str
+    ):
+        self._size = size
+        self._strides = strides
+        self._padding = padding
+
+    def __call__(self, x: tf.Tensor, maxima: tf.Tensor) -> tf.Tensor:
+        """`maxima`, those of `x`, as a function of `x`."""
+
+        @tf.custom_gradient
+        def pooled(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+            def gradient(slope: tf.Tensor) -> tf.Tensor:
+                return self._scatter(x, self._indices(x, maxima))(slope)
+
+            return tf.stop_gradient(maxima), gradient
+
+        return pooled(x)
+
+    def _scatter(self, x: tf.Tensor, indices: tf.Tensor) -> Callable:
+        @tf.custom_gradient
+        def scatter(slope: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+            def gather(tangent: tf.Tensor) -> tf.Tensor:
+                # The derivative of a linear map, and linear itself.
+                return gathered(tangent)
+
+            return self._scattered(x, indices, slope), gather
+
+        @tf.custom_gradient
+        def gathered(tangent: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+            # 64-bit indices take twice as long.
+            places = tf.cast(indices, tf.int32)
+            return tf.gather(tf.reshape(tangent, [-1]), places), scatter
+
+        return scatter
+
+    def _scattered(
+        self, x: tf.Tensor, indices: tf.Tensor, slope: tf.Tensor
+    ) -> tf.Tensor:
+        # `x` gives its shape only.
+        return tf.raw_ops.MaxPoolGradWithArgmax(
+            input=x,
+            grad=slope,
+            argmax=indices,
+            ksize=[1, *self._size, 1],
+            strides=[1, *self._strides, 1],
+            padding=self._padding,
+            include_batch_in_index=True,
+        )
+
+    def _indices(self, x: tf.Tensor, maxima: tf.Tensor) -> tf.Tensor:
+        """Where each maximum lies in the flat `x`, int64."""
+        return _first_maxima(
+            tf.stop_gradient(x),
+            tf.stop_gradient(maxima),
+            self._size,
+            self._strides,
+            self._before(x.shape, maxima.shape),
+        )
+
+    def _before(
+        self, inputs: tf.TensorShape, outputs: tf.TensorShape
+    ) -> tuple[int, ...]:
+        # How much of the first window lies outside of the image.
+        return tuple(
+            max((outputs[axis] - 1) * stride + size - inputs[axis], 0) // 2
+            if self._padding == "SAME"
+            else 0
+            for axis, size, stride in zip(
+                (1, 2), self._size, self._strides, strict=True
+            )
+        )
+
+
+@tf.function(autograph=False, jit_compile=True)
+def _first_maxima(
+    x: tf.Tensor,
+    maxima: tf.Tensor,
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    before: tuple[int, ...],
+) -> tf.Tensor:
+    # Fused by XLA into one pass; one operation after the other it would take
+    # as long as TensorFlow's search.
+    _, height, width, channels = x.shape.as_list()
+    out_height, out_width = maxima.shape.as_list()[1:3]
+    after = [
+        max((out - 1) * stride + extent - pad - length, 0)
+        for out, stride, extent, pad, length in zip(
+            (out_height, out_width),
+            strides,
+            size,
+            before,
+            (height, width),
+            strict=True,
+        )
+    ]
+    padded = tf.pad(
+        x,
+        [[0, 0], [before[0], after[0]], [before[1], after[1]], [0, 0]],
+        constant_values=x.dtype.min,
+    )
+
+    def axis(place: int, length: Any) -> tf.Tensor:
+        shape = [1, 1, 1, 1]
+        shape[place] = -1
+        return tf.reshape(tf.range(length, dtype=tf.int64), shape)
+
+    found = tf.zeros_like(maxima, dtype=tf.int64)
+    for i in reversed(range(size[0])):
+        for j in reversed(range(size[1])):
+            window = padded[
+                :,
+                i : i + (out_height - 1) * strides[0] + 1 : strides[0],
+                j : j + (out_width - 1) * strides[1] + 1 : strides[1],
+            ]
+            row = axis(1, out_height) * strides[0] + (i - before[0])
+            column = axis(2, out_width) * strides[1] + (j - before[1])
+            inside = (row >= 0) & (row < height)
+            inside &= (column >= 0) & (column < width)
+            found = tf.where(
+                inside & (window == maxima), row * width + column, found
+            )
+    image = axis(0, tf.shape(x, tf.int64)[0])
+    return (image * (height * width) + found) * channels + axis(3, channels)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    if len(values) == 4:
+        values = values[1:3]
+    return (int(values[0]), int(values[-1]))
