@@ -4,8 +4,8 @@
 
 A product is that of `HessianOperator` at one point, as all measurements use it:
 what products have in common is kept by the operator, and was computed before
-the clock starts. `objective.hessian_product`, which keeps nothing, stands beside
-it. The unit is the compiled gradient of the loss of `model(x, training=False)`
+the clock starts. `objective.hessian_product`, which keeps nothing, is given
+too. The unit is the compiled gradient of the loss of `model(x, training=False)`
 as a user of Keras would write it, over the same batches, its sum in float32.
 `objective.gradient()`, which folds batch normalisation into convolutions and
 sums in float64, is given as a second one.

@@ -22,6 +22,8 @@ from keras_sharpness.metrics.two_stages import TwoStages
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.training.xla import gains_from_xla
 
+_PIECE = 4096
+
 
 class CurvatureProducts:
     """Multiplies blocks of vectors by curvature matrices of an objective.
@@ -87,11 +89,11 @@ class CurvatureProducts:
             def stand() -> None:
                 stack.enter_context(at())
 
-            # What a block shares is kept already, and one vector at a time
-            # takes less memory.
+            # What a block shares is kept already. XLA still gains from one,
+            # other products take less memory one by one.
             step = (
                 1
-                if kept is not None
+                if kept is not None and not gains_from_xla(self._model)
                 else self._vectors_at_once(
                     len(vectors), next(iter(batches)), share, differentiate
                 )
@@ -191,3 +193,22 @@ def add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
         start, end = end, end + array.size
         # Into float64 without a float64 copy of the addend.
         np.add(total[start:end], array, out=total[start:end])
+
+
+def as_rows(v: np.ndarray, dtype: str) -> np.ndarray:
+    """The columns of a block as rows.
+
+    Args:
+        v: Array (P,) or (P, K).
+        dtype: Str.
+
+    Returns:
+        Array (K, P), contiguous, a copy.
+    """
+    columns = np.reshape(v, (len(v), -1))
+    rows = np.empty(columns.shape[::-1], dtype)
+    # In pieces that fit in the cache: twice as fast as all at once.
+    for start in range(0, len(v), _PIECE):
+        piece = slice(start, start + _PIECE)
+        rows[:, piece] = columns[piece].T
+    return rows

@@ -16,7 +16,11 @@ from keras_sharpness.metrics.batch_norm import (
 )
 from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.curvature import Curvature, Matrix
-from keras_sharpness.metrics.curvature_products import CurvatureProducts, add
+from keras_sharpness.metrics.curvature_products import (
+    CurvatureProducts,
+    add,
+    as_rows,
+)
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.differentiability import naming_layers
 from keras_sharpness.metrics.evaluation_point import EvaluationPoint
@@ -367,10 +371,7 @@ class Objective:
                 f"Received: {v.shape}."
             )
         scales = vector_scales(self.model, np.atleast_2d(v.T))
-        # One conversion and one transposition for the whole block.
-        vectors = np.array(
-            np.atleast_2d(v.T), dtype=self.layout.dtype, order="C"
-        )
+        vectors = as_rows(v, self.layout.dtype)
         if np.any(scales != 1.0):
             vectors /= scales.astype(vectors.dtype)
         total = np.zeros(vectors.shape)
