@@ -106,7 +106,9 @@ def hessian_eigenvalues(
             not matter.
         block_size: Int, at most 8. How many vectors the search starts from,
             and how many copies of a multiple eigenvalue it is sure to find.
-            By default 2, for k = 1 one; more cost more products.
+            By default 2; one for k = 1, and where the products of a block
+            cost as much as one by one (`keep_activations` of the objective).
+            More take more products.
         w: Array (P,), the point; the model's weights when left out.
         seed: Int. For the start vectors.
         progress: Bool, callable `(done, total)`, or None for a bar if a
@@ -155,10 +157,11 @@ def hessian_eigenvalues(
         block_size = 1
     else:
         # On F1 after five epochs the top five take 22 products from a single
-        # vector, 28 from two and 38 from five, and two vectors at once cost a
-        # fifth less each: as fast as one, and doubled eigenvalues are found.
+        # vector, 28 from two and 38 from five. Where two at once cost a fifth
+        # less each that is as fast as one, and doubled eigenvalues are found.
         # A single eigenvalue has no copies to miss.
-        block_size = block_size or min(k, 2)
+        keeps = getattr(operator, "keeps_activations", False)
+        block_size = block_size or (1 if keeps else min(k, 2))
         limit, solve = (
             max_products or max(100, 40 * wanted),
             thick_restart_lanczos,

@@ -26,6 +26,9 @@ class CurvatureOperator(LinearOperator):
     Attributes:
         slices: Dict. The path of each variable, e.g. `"dense/kernel"`, to the
             slice of rows that belongs to it.
+        keeps_activations: Bool. Whether what products have in common is kept
+            from one to the next, so that a block costs as much as its vectors
+            one by one; see `Objective`.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class CurvatureOperator(LinearOperator):
         self.w = objective.weights if w is None else layout.check(w)
         self.slices = layout.slices_of(curvature.places)
         self._kept = objective.kept_passes()
+        self.keeps_activations = self._kept is not None
         size = layout.size_of(curvature.places)
         super().__init__(np.float64, (size, size))
 

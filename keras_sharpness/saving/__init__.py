@@ -7,17 +7,27 @@ import lazy_loader
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "description": ["LayerDescription", "ModelDescription"],
         "errors": ["KerasSharpnessError", "ModelFileError", "UnsafeModelError"],
-        "inspect": ["ModelFile", "inspect_model_file"],
+        "inspect": ["inspect_model", "inspect_model_file"],
+        "keras_version": ["keras_version_problem"],
+        "limits": ["Limits"],
         "load": ["load_model"],
+        "mismatch": ["architecture_mismatch", "data_mismatch"],
     },
 )
 
 __all__ = [
     "KerasSharpnessError",
-    "ModelFile",
+    "LayerDescription",
+    "Limits",
+    "ModelDescription",
     "ModelFileError",
     "UnsafeModelError",
+    "architecture_mismatch",
+    "data_mismatch",
+    "inspect_model",
     "inspect_model_file",
+    "keras_version_problem",
     "load_model",
 ]

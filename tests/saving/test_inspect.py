@@ -1,9 +1,7 @@
 import hashlib
-import json
-import os
+import pickle
 import subprocess
 import sys
-import tracemalloc
 import zipfile
 
 import keras
@@ -13,52 +11,30 @@ import pytest
 from keras_sharpness import models
 from keras_sharpness.saving import (
     KerasSharpnessError,
+    LayerDescription,
     ModelFileError,
     UnsafeModelError,
+    inspect_model,
     inspect_model_file,
 )
-
-CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+from tests.saving.files import (
+    CONFIG,
+    METADATA,
+    WEIGHTS,
+    members,
+    small_model,
+    with_config,
+    with_weights,
+    write_archive,
+)
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """Path of a small model, not to be changed."""
     path = tmp_path_factory.mktemp("models") / "small.keras"
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 1)),
-            keras.layers.Conv2D(2, 3),
-            keras.layers.BatchNormalization(),
-            keras.layers.Activation("relu"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(3),
-            keras.layers.Dense(2),
-        ]
-    )
-    model.compile("adam", "mse")
-    model.save(path)
+    small_model().save(path)
     return path
-
-
-def members(path):
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def write_archive(path, contents, compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, content in contents.items():
-            archive.writestr(name, content)
-    return path
-
-
-def with_config(small, path, change):
-    """A copy of a model file, its configuration changed."""
-    contents = members(small)
-    config = json.loads(contents[CONFIG])
-    change(config)
-    return write_archive(path, {**contents, CONFIG: json.dumps(config)})
 
 
 def lines_of(error):
@@ -66,24 +42,153 @@ def lines_of(error):
 
 
 def test_what_a_file_says_of_itself(small):
-    file = inspect_model_file(str(small))
-    assert file.path == small
-    assert file.size == os.path.getsize(small)
-    assert file.sha256 == hashlib.sha256(small.read_bytes()).hexdigest()
-    assert file.keras_version == keras.__version__
-    assert file.date_saved.startswith("20")
-    assert file.model_class == "Sequential"
+    model = inspect_model(str(small))
+    assert model.name == str(small)
+    assert model.size == small.stat().st_size
+    assert model.sha256 == hashlib.sha256(small.read_bytes()).hexdigest()
+    assert model.keras_version == keras.__version__
+    assert model.date_saved.startswith("20")
+    assert model.model_class == "Sequential"
+    assert model.input_shapes == ((None, 4, 4, 1),)
+    assert model.output_shapes == ((None, 2),)
+    assert (model.optimizer, model.loss) == ("Adam", "mse")
+    assert model.non_finite == ()
+    assert model.has_batch_norm
 
 
-def test_layer_classes_in_the_order_of_the_file(small):
+def test_layers_in_the_order_of_the_model(small):
     """The loss and the optimizer of the compiled model are no layers."""
-    assert inspect_model_file(small).layer_classes == (
+    norm = ((2,), (2,), (2,), (2,))
+    image = (None, 2, 2, 2)
+    assert inspect_model(small).layers == (
+        LayerDescription("conv", "Conv2D", 20, ((3, 3, 1, 2), (2,)), image),
+        LayerDescription("norm", "BatchNormalization", 8, norm, image),
+        LayerDescription("relu", "Activation", 0, (), image),
+        LayerDescription("flatten", "Flatten", 0, (), (None, 8)),
+        LayerDescription("dense", "Dense", 27, ((8, 3), (3,)), (None, 3)),
+        LayerDescription("last", "Dense", 8, ((3, 2), (2,)), (None, 2)),
+    )
+    assert inspect_model(small).layer_classes == (
         "Conv2D",
         "BatchNormalization",
         "Activation",
         "Flatten",
         "Dense",
     )
+
+
+def test_content_in_place_of_a_path(small):
+    content = small.read_bytes()
+    for source in (content, bytearray(content), memoryview(content)):
+        assert inspect_model(source).name == "the model"
+    model = inspect_model(content, name="upload.keras")
+    assert model.name == "upload.keras"
+    assert model.sha256 == inspect_model(small).sha256
+
+
+def test_the_name_from_before(small):
+    assert inspect_model_file(small) == inspect_model(small)
+
+
+def test_descriptions_can_be_kept_and_compared(small):
+    model = inspect_model(small)
+    assert pickle.loads(pickle.dumps(model)) == model
+    assert hash(model) == hash(inspect_model(small))
+
+
+def test_errors_can_be_kept(tmp_path):
+    with pytest.raises(ModelFileError) as caught:
+        inspect_model(tmp_path)
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert str(error) == str(caught.value)
+    assert f"{error.headline} {error.remedy}" == str(error)
+
+
+def test_shapes_of_a_functional_model(tmp_path):
+    a = keras.Input((6, 4), name="a")
+    b = keras.Input((None, 4), name="b")
+    attended = keras.layers.MultiHeadAttention(2, 3, name="attend")(a, b)
+    pooled = keras.layers.GlobalAveragePooling1D(name="pool")(a + attended)
+    outputs = {
+        "one": keras.layers.Dense(2, name="one")(pooled),
+        "two": keras.layers.Softmax(name="two")(pooled),
+    }
+    keras.Model([a, b], outputs).save(tmp_path / "a.keras")
+    model = inspect_model(tmp_path / "a.keras")
+    assert model.input_shapes == ((None, 6, 4), (None, None, 4))
+    assert model.output_shapes == ((None, 2), (None, 4))
+    found = {layer.name: layer.output_shape for layer in model.layers}
+    assert found == {
+        "attend": (None, 6, 4),
+        "pool": (None, 4),
+        "one": (None, 2),
+        "two": (None, 4),
+    }
+
+
+def test_weights_that_are_not_finite(small, tmp_path):
+    def change(file):
+        file["layers/conv2d/vars/0"][0, 0, 0, 1] = np.nan
+        file["layers/dense/vars/1"][2] = -np.inf
+
+    path = with_weights(small, tmp_path / "a.keras", change)
+    places = ("layers/conv2d/vars/0", "layers/dense/vars/1")
+    assert inspect_model(path).non_finite == places
+
+
+@pytest.mark.parametrize("value", [1.0, np.nan, np.inf])
+def test_weights_in_bfloat16(tmp_path, value):
+    dense = keras.layers.Dense(
+        2, dtype="bfloat16", bias_initializer=keras.initializers.Constant(value)
+    )
+    keras.Sequential([keras.Input((3,)), dense]).save(tmp_path / "a.keras")
+    model = inspect_model(tmp_path / "a.keras")
+    assert model.parameters == 8
+    bad = () if value == 1.0 else ("layers/dense/vars/1",)
+    assert model.non_finite == bad
+
+
+def test_custom_classes_by_name(tmp_path, small):
+    node = {
+        "module": "elsewhere",
+        "class_name": "Mine",
+        "config": {"name": "mine", "trainable": True},
+        "registered_name": "package>Mine",
+    }
+
+    def change(config):
+        config["config"]["layers"] += [node, node]
+
+    path = with_config(small, tmp_path / "a.keras", change)
+    with pytest.raises(UnsafeModelError) as error:
+        inspect_model(path)
+    assert lines_of(error) == [
+        f"Unknown layer class `elsewhere.Mine` in `{path}` (2 times). Only "
+        "what comes with Keras and with this package is loaded from a file. If "
+        "it is yours, load the model in Python: `ks.saving.load_model(path, "
+        'custom_objects={"Mine": Mine})`.'
+    ]
+    for name in ("Mine", "package>Mine"):
+        inspect_model(path, custom_objects={name: None})
+
+
+def test_custom_losses_matter_only_where_they_are_loaded(small, tmp_path):
+    def change(config):
+        config["compile_config"]["loss"] = {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "my_loss",
+            "registered_name": "my_loss",
+        }
+
+    path = with_config(small, tmp_path / "a.keras", change)
+    assert inspect_model(path).loss == "my_loss"
+
+
+def test_custom_objects_that_are_no_dict(small):
+    message = r"`custom_objects` must be a dict .* Received: .* Pass e\.g\."
+    with pytest.raises(ValueError, match=message):
+        inspect_model(small, custom_objects=["Mine"])
 
 
 def test_layer_classes_inside_of_layers(tmp_path):
@@ -93,21 +198,28 @@ def test_layer_classes_inside_of_layers(tmp_path):
     x = keras.Input((5, 3))
     y = keras.layers.Dense(1)(inner(x))
     keras.Model(x, y).save(tmp_path / "nested.keras")
-    file = inspect_model_file(tmp_path / "nested.keras")
+    file = inspect_model(tmp_path / "nested.keras")
     assert file.model_class == "Functional"
     assert file.layer_classes == ("Sequential", "Bidirectional", "GRU", "Dense")
 
 
 def test_model_class_that_saves_its_arguments(tmp_path):
     models.F1(seed=0).save(tmp_path / "f1.keras")
-    file = inspect_model_file(tmp_path / "f1.keras")
+    file = inspect_model(tmp_path / "f1.keras")
     assert file.model_class == "F1"
-    assert file.layer_classes == ()
+    assert file.layer_classes == (
+        "Flatten",
+        "Dense",
+        "BatchNormalization",
+        "ReLU",
+    )
+    assert file.input_shapes == ((None, 28, 28, 1),)
+    assert file.output_shapes == ((None, 10),)
 
 
 def test_metadata_without_dates(small, tmp_path):
     contents = {**members(small), METADATA: b"{}"}
-    file = inspect_model_file(write_archive(tmp_path / "a.keras", contents))
+    file = inspect_model(write_archive(tmp_path / "a.keras", contents))
     assert file.keras_version == file.date_saved == "unknown"
 
 
@@ -115,13 +227,13 @@ def test_neither_keras_nor_tensorflow_is_imported(small, tmp_path):
     (tmp_path / "damaged.keras").write_bytes(small.read_bytes()[:500])
     code = """
 import sys
-from keras_sharpness.saving import ModelFileError, inspect_model_file
-print(inspect_model_file(sys.argv[1]).layer_classes)
+from keras_sharpness.saving import ModelFileError, inspect_model
+print(inspect_model(sys.argv[1]).layer_classes)
 try:
-    inspect_model_file(sys.argv[2])
+    inspect_model(sys.argv[2])
 except ModelFileError:
     print("refused")
-print({"keras", "tensorflow", "h5py"} & set(sys.modules))
+print({"keras", "tensorflow"} & set(sys.modules))
 """
     arguments = [sys.executable, "-c", code, small, tmp_path / "damaged.keras"]
     printed = subprocess.check_output(arguments, text=True).splitlines()
@@ -134,7 +246,7 @@ print({"keras", "tensorflow", "h5py"} & set(sys.modules))
 
 def test_missing_file(tmp_path):
     with pytest.raises(ModelFileError) as error:
-        inspect_model_file(tmp_path / "none.keras")
+        inspect_model(tmp_path / "none.keras")
     assert lines_of(error) == [
         f"There is no file {tmp_path / 'none.keras'}. Check the name and the "
         f"folder ({tmp_path})."
@@ -144,13 +256,13 @@ def test_missing_file(tmp_path):
 def test_folder(tmp_path):
     message = r"is a folder, not a `\.keras` file\. Save the model with"
     with pytest.raises(ModelFileError, match=message):
-        inspect_model_file(tmp_path)
+        inspect_model(tmp_path)
 
 
 def test_path_below_a_file(small):
     message = r"cannot be opened \(Not a directory\)\. Check the path"
     with pytest.raises(ModelFileError, match=message):
-        inspect_model_file(small / "a.keras")
+        inspect_model(small / "a.keras")
 
 
 def test_weights_without_architecture(tmp_path):
@@ -158,15 +270,15 @@ def test_weights_without_architecture(tmp_path):
     model.save_weights(tmp_path / "a.weights.h5")
     message = r"weights but no architecture.*Save the whole model"
     with pytest.raises(ModelFileError, match=message):
-        inspect_model_file(tmp_path / "a.weights.h5")
+        inspect_model(tmp_path / "a.weights.h5")
 
 
 @pytest.mark.parametrize("name", ["a.h5", "renamed.keras"])
 def test_legacy_format_whatever_its_name(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    message = r"legacy HDF5 format, which can run code.*Save the model again"
+    message = r"legacy HDF5 format\..*can run code.*Save the model again"
     with pytest.raises(ModelFileError, match=message):
-        inspect_model_file(tmp_path / name)
+        inspect_model(tmp_path / name)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"garbage" * 100])
@@ -174,11 +286,11 @@ def test_garbage(tmp_path, content):
     path = tmp_path / "a.keras"
     path.write_bytes(content)
     with pytest.raises(ModelFileError) as error:
-        inspect_model_file(path)
+        inspect_model(path)
     assert lines_of(error) == [
-        f"{path} is not a readable Keras archive (not a zip archive; "
-        f"{len(content)} bytes). It may be truncated or of another format. "
-        'Save it again with `model.save("name.keras")`.'
+        f"`{path}` is not a readable Keras archive (not a zip archive). It "
+        f"may be truncated or of another format; {len(content)} bytes were "
+        'received. Save it again with `model.save("name.keras")`.'
     ]
 
 
@@ -188,7 +300,7 @@ def test_truncated(small, tmp_path, share):
     content = small.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(ModelFileError, match="not a readable Keras archive"):
-        inspect_model_file(path)
+        inspect_model(path)
 
 
 @pytest.mark.parametrize("name", [CONFIG, METADATA, WEIGHTS])
@@ -196,8 +308,8 @@ def test_missing_member(small, tmp_path, name):
     contents = members(small)
     del contents[name]
     path = write_archive(tmp_path / "a.keras", contents)
-    with pytest.raises(ModelFileError, match=f"missing {name}; "):
-        inspect_model_file(path)
+    with pytest.raises(ModelFileError, match=rf"missing {name}\)\. "):
+        inspect_model(path)
 
 
 def test_damaged_weights_are_named(small, tmp_path):
@@ -205,8 +317,10 @@ def test_damaged_weights_are_named(small, tmp_path):
     content = bytearray(small.read_bytes())
     content[content.index(contents[WEIGHTS]) + 1000] ^= 1
     (tmp_path / "a.keras").write_bytes(content)
-    with pytest.raises(ModelFileError, match=f"{WEIGHTS} is damaged"):
-        inspect_model_file(tmp_path / "a.keras")
+    with pytest.raises(
+        ModelFileError, match=f"Bad CRC-32 for file '{WEIGHTS}'"
+    ):
+        inspect_model(tmp_path / "a.keras")
 
 
 @pytest.mark.parametrize(
@@ -227,29 +341,16 @@ def test_no_damage_gets_through_as_another_error(small, tmp_path, compression):
             content[position] = generator.integers(256)
         path.write_bytes(content)
         try:
-            inspect_model_file(path)
+            inspect_model(path)
         except ModelFileError:
             refused += 1
     assert refused > 200
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_compression_that_nobody_uses(small, tmp_path, compression):
-    path = write_archive(tmp_path / "a.keras", members(small), compression)
-    with pytest.raises(ModelFileError, match="compressed in another way"):
-        inspect_model_file(path)
-
-
 def test_repacked_by_a_zip_program(small, tmp_path):
     path = tmp_path / "a.keras"
     write_archive(path, members(small), zipfile.ZIP_DEFLATED)
-    assert inspect_model_file(path).model_class == "Sequential"
-
-
-def deep(depth):
-    return (
-        b'{"class_name": "A", "config": ' + b"[" * depth + b"]" * depth + b"}"
-    )
+    assert inspect_model(path).model_class == "Sequential"
 
 
 @pytest.mark.parametrize(
@@ -260,93 +361,33 @@ def deep(depth):
         (b"\xff\xff", "config.json: 'utf-8' codec"),
         (b"[]", "config.json is not a description"),
         (b"{}", "config.json is not a description"),
-        (deep(100_000), "config.json: maximum recursion"),
-        (b'{"class_name": ' + b"1" * 5000 + b"}", "config.json: Exceeds"),
     ],
-    ids=["empty", "open", "bytes", "list", "object", "deep", "number"],
+    ids=["empty", "open", "bytes", "list", "object"],
 )
 def test_configuration_that_is_none(small, tmp_path, content, reason):
     contents = {**members(small), CONFIG: content}
     path = write_archive(tmp_path / "a.keras", contents)
     with pytest.raises(ModelFileError, match=reason):
-        inspect_model_file(path)
+        inspect_model(path)
 
 
-@pytest.mark.parametrize("name", [CONFIG, METADATA])
-def test_json_too_large_is_not_unpacked(small, tmp_path, name):
-    """64 MiB of spaces in a file of some 100 kB."""
-    contents = {**members(small), name: b" " * (64 << 20)}
-    path = write_archive(tmp_path / "a.keras", contents, zipfile.ZIP_DEFLATED)
-    assert path.stat().st_size < 1 << 20
-    tracemalloc.start()
-    try:
-        with pytest.raises(ModelFileError, match=f"{name} is too large"):
-            inspect_model_file(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    # Far below the 64 MiB; the other JSON member may have up to 5 MiB.
-    assert peak < 16 << 20
-
-
-def test_configuration_within_the_recursion_limit(small, tmp_path):
-    """What the JSON parser lets through must not overflow the search."""
-    contents = {**members(small), CONFIG: deep(900)}
-    path = write_archive(tmp_path / "a.keras", contents)
-    assert inspect_model_file(path).model_class == "A"
-
-
-# -- files that would run code ------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        ("keras.layers", "Lambda"),
-        ("keras", "layers.Lambda"),
-        ("keras.src.layers.core.lambda_layer", "Lambda"),
-        (None, "some_package>Lambda"),
-        ("keras.layers", "TFSMLayer"),
-        ("keras.layers", "TorchModuleWrapper"),
-        ("keras.layers", "JaxLayer"),
-        ("keras.layers", "FlaxLayer"),
-        ("builtins", "__lambda__"),
-    ],
-)
-@pytest.mark.parametrize("place", ["layer", "nested", "initializer", "loss"])
-def test_classes_that_carry_code_are_refused(
-    small, tmp_path, module, name, place
-):
-    node = {"module": module, "class_name": name, "config": {}}
-
-    def change(config):
-        layers = config["config"]["layers"]
-        if place == "layer":
-            layers.append(node)
-        elif place == "nested":
-            layers.append({"class_name": "Wrapper", "config": {"layer": node}})
-        elif place == "initializer":
-            layers[-1]["config"]["kernel_initializer"] = node
-        else:
-            config["compile_config"]["loss"] = node
-
-    path = with_config(small, tmp_path / "a.keras", change)
-    with pytest.raises(UnsafeModelError) as error:
-        inspect_model_file(path)
-    assert lines_of(error) == [
-        f"Refused: {path} holds a `{name}`, which can carry code that runs "
-        "when the model is loaded. Replace it by a built-in layer, or load a "
-        "file you trust with `keras` yourself."
-    ]
-
-
-def test_names_that_only_resemble_are_let_through(small, tmp_path):
-    def change(config):
-        node = {"class_name": "LambdaRank", "config": {}}
-        config["config"]["layers"].append(node)
-
-    path = with_config(small, tmp_path / "a.keras", change)
-    assert inspect_model_file(path).model_class == "Sequential"
+def test_no_damage_of_weights_gets_through_as_another_error(small, tmp_path):
+    """Damage that the checksums of the archive have been told of."""
+    contents = members(small)
+    whole = contents[WEIGHTS]
+    generator = np.random.default_rng(0)
+    refused = 0
+    for _ in range(100):
+        content = bytearray(whole)
+        for position in generator.integers(len(whole), size=8):
+            content[position] = generator.integers(256)
+        path = tmp_path / "a.keras"
+        write_archive(path, {**contents, WEIGHTS: bytes(content)})
+        try:
+            inspect_model(path)
+        except ModelFileError:
+            refused += 1
+    assert refused > 30
 
 
 def test_one_base_class_catches_all():

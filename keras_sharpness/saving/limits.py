@@ -1,0 +1,50 @@
+"""How much a model file may ask for."""
+
+import dataclasses
+from typing import Self
+
+import psutil
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much a model file may ask for before it is refused.
+
+    The defaults are for files from strangers. `Limits.of_this_machine()`, which
+    `inspect_model` and `load_model` take when they are told nothing, lets
+    through whatever fits into the free memory.
+
+    Args:
+        file_bytes: Int. Size of the file.
+        unpacked_bytes: Int. Sum of the sizes of its members.
+        json_bytes: Int. Size of the configuration, and of the metadata.
+        ratio: Int. How many times its packed size a member may unpack to; what
+            is smaller than 1 MiB is not asked.
+        depth: Int. Nesting of the configuration.
+        values: Int. Number of values in the configuration.
+        objects: Int. Number of groups and arrays among the weights.
+
+    Example:
+
+    ```python
+    import keras_sharpness as ks
+
+    assert ks.saving.Limits().file_bytes == 200_000_000
+    ```
+    """
+
+    file_bytes: int = 200_000_000
+    unpacked_bytes: int = 512 << 20
+    json_bytes: int = 5 << 20
+    ratio: int = 100
+    depth: int = 200
+    values: int = 200_000
+    objects: int = 100_000
+
+    @classmethod
+    def of_this_machine(cls) -> Self:
+        """Sizes that fit into the memory that is free now."""
+        # Four copies are alive for a moment: the file, its weights, Keras'
+        # buffer of them, and the variables.
+        size = psutil.virtual_memory().available // 4
+        return cls(file_bytes=size, unpacked_bytes=size)
