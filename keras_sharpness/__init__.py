@@ -10,6 +10,7 @@ from keras_sharpness.version import __version__
 __getattr__, __dir__, _lazy_names = lazy_loader.attach(
     __name__,
     submodules=[
+        "callbacks",
         "charts",
         "data",
         "landscape",
@@ -21,7 +22,12 @@ __getattr__, __dir__, _lazy_names = lazy_loader.attach(
         "training",
     ],
     submod_attrs={
-        "landscape": ["interpolate"],
+        "landscape": [
+            "connect_minima",
+            "direction_bundle",
+            "interpolate",
+            "loss_surface",
+        ],
         "metrics": [
             "Objective",
             "check",

@@ -4,6 +4,8 @@ Started by run.py. It makes the network, trains it for a moment, and leaves
 weights and data for the worker of PyTorch.
 """
 
+import functools
+
 import keras
 import networks_keras
 import numpy as np
@@ -14,6 +16,7 @@ from settings import BLOCK, OURS
 from worker import Operation
 
 import keras_sharpness as ks
+from keras_sharpness.metrics import GaussNewtonOperator, HessianOperator
 
 # Enough for moving statistics and eigenvalues that are not those of chance.
 TRAINING = {"batch_size": 32, "epochs": 3, "verbose": 0}
@@ -112,6 +115,12 @@ class Session:
 def _operations(objective, block):
     vector = block[:, 0].copy()
 
+    # Made by the first call, whose memory is watched, and kept, as users keep
+    # curvlinops' operators and ours.
+    @functools.cache
+    def operator(kind):
+        return kind(objective)
+
     def eigenvalues(tolerance):
         return ks.hessian_eigenvalues(
             objective,
@@ -132,10 +141,10 @@ def _operations(objective, block):
 
     rows = {
         "gradient": Operation(lambda _: objective.gradient()),
-        "product": Operation(lambda _: objective.hessian_product(vector)),
-        "block": Operation(lambda _: objective.hessian_product(block)),
+        "product": Operation(lambda _: operator(HessianOperator) @ vector),
+        "block": Operation(lambda _: operator(HessianOperator) @ block),
         "gauss_newton": Operation(
-            lambda _: objective.gauss_newton_product(vector)
+            lambda _: operator(GaussNewtonOperator) @ vector
         ),
         "eigenvalues": Operation(
             lambda _: eigenvalues(settings.EIGENVALUE_TOLERANCE),

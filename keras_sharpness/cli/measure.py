@@ -52,7 +52,7 @@ def _measure(values: dict[str, Any]) -> None:
 
     values, plan = make_plan(values)
     path, json_file = values["model_file"], values["json_file"]
-    saving.inspect_model_file(path)
+    saving.inspect_model(path)
     if json_file is not None and not json_file.resolve().parent.is_dir():
         raise ValueError(
             f"There is no folder {json_file.parent} for `--json`. Make it "

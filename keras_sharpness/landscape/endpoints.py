@@ -12,6 +12,8 @@ from keras_sharpness.metrics.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.saving import load_model
 
+Point = keras.Model | str | os.PathLike | np.ndarray
+
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
@@ -70,20 +72,19 @@ def endpoint(point: Any, name: str, objective: Objective) -> Endpoint:
 
 
 class StatePath:
-    """Moving statistics along a path between two models.
+    """Moving statistics between models, as the weights are between theirs.
 
-    With coefficients c_s, c_e of the two ends and r = c_s + c_e, means move as
-    the weights do, `c_s m_s + c_e m_e`, and variances as `r (c_s v_s + c_e
-    v_e)`: linearly on the straight line (Li et al. 2018), with the square of
-    the weights' scale elsewhere, and never below the smaller of the two ends.
+    With coefficients c₁, …, cₖ of k models and r = Σ cᵢ, means move as the
+    weights do, `Σ cᵢ mᵢ`, and variances as `r Σ cᵢ vᵢ`: linearly where r = 1,
+    on a straight line or a plane (Li et al. 2018), with the square of the
+    weights' scale elsewhere, and never below the smallest of the models'.
 
     Args:
         model: The objective's `keras.Model`.
-        start: `Endpoint`.
-        end: `Endpoint`.
+        *ends: `Endpoint` of each model.
     """
 
-    def __init__(self, model: keras.Model, start: Endpoint, end: Endpoint):
+    def __init__(self, model: keras.Model, *ends: Endpoint):
         variances = {
             id(layer.moving_variance) for layer in batch_norm_layers(model)
         }
@@ -93,19 +94,22 @@ class StatePath:
             keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(v))
             for v in variables
         ]
-        self._start, self._end = start.state, end.state
+        self._states = list(zip(*(end.state for end in ends), strict=True))
 
-    def at(self, from_start: float, from_end: float) -> list[np.ndarray]:
-        """The state at given coefficients of start and end."""
-        scale = from_start + from_end
+    def at(self, *coefficients: float) -> list[np.ndarray]:
+        """The state at given coefficients, one per model."""
+        scale = sum(coefficients)
         state = []
-        for own, s, e, is_variance in zip(
-            self._own, self._start, self._end, self._is_variance, strict=True
+        for own, values, is_variance in zip(
+            self._own, self._states, self._is_variance, strict=True
         ):
-            mixed = from_start * s + from_end * e
-            if own.dtype.kind != "f":  # seeds and counters do not mix
-                mixed = own
-            elif is_variance:
-                mixed = np.maximum(scale * mixed, np.minimum(s, e))
-            state.append(mixed.astype(own.dtype))
+            mixed = own  # seeds and counters do not mix
+            if own.dtype.kind == "f":
+                mixed = sum(
+                    c * value
+                    for c, value in zip(coefficients, values, strict=True)
+                )
+                if is_variance:
+                    mixed = np.maximum(scale * mixed, np.min(values, axis=0))
+            state.append(np.asarray(mixed).astype(own.dtype))
         return state

@@ -1,23 +1,20 @@
 """Loss and accuracy along a path between two minima."""
 
-import os
 import time
-from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from keras_sharpness.landscape.endpoints import StatePath, endpoint
-from keras_sharpness.landscape.interpolation import ONLY_NAME, Interpolation
+from keras_sharpness.landscape.barrier import barrier
+from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
+from keras_sharpness.landscape.interpolation import Interpolation
+from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.paths import Path, coefficients
-from keras_sharpness.metrics import Objective
 from keras_sharpness.progress import ProgressOption, track
-
-Point = keras.Model | str | os.PathLike | np.ndarray
 
 
 def interpolate(
-    objective: Objective | Mapping[str, Objective],
+    objective: Objectives,
     start: Point,
     end: Point,
     *,
@@ -71,12 +68,8 @@ def interpolate(
     """
     clock = time.perf_counter()
     coefficients(path, 0.0)  # refuses an unknown path before any work
-    objectives = (
-        dict(objective)
-        if isinstance(objective, Mapping)
-        else {ONLY_NAME: objective}
-    )
-    first = _first(objectives)
+    objectives = as_objectives(objective)
+    first = next(iter(objectives.values()))
     alphas = _check_alphas(alphas)
     ends = endpoint(start, "start", first), endpoint(end, "end", first)
     state_path, statistics = None, first.batch_norm
@@ -125,9 +118,7 @@ def interpolate(
             for name, values in found.items()
             if "accuracy" in values[0]
         },
-        barriers={
-            name: _barrier(points, loss) for name, loss in losses.items()
-        },
+        barriers={name: barrier(points, loss) for name, loss in losses.items()},
         path=path,
         distance=float(np.linalg.norm(ends[1].weights - ends[0].weights)),
         moving_statistics=statistics,
@@ -135,38 +126,6 @@ def interpolate(
         seconds=time.perf_counter() - clock,
         objectives={name: f.settings for name, f in objectives.items()},
     )
-
-
-def _barrier(alphas: np.ndarray, loss: np.ndarray) -> float:
-    between = (alphas >= 0.0) & (alphas <= 1.0)
-    alphas, loss = alphas[between], loss[between]
-    chord = (1.0 - alphas) * loss[0] + alphas * loss[-1]
-    # At the ends the excess is 0 by definition, rounding aside.
-    excess = np.r_[0.0, (loss - chord)[1:-1]]
-    return float(np.max(excess))
-
-
-def _first(objectives: dict[str, Objective]) -> Objective:
-    if not objectives:
-        raise ValueError(
-            "`objective` is empty. Pass an Objective or {'train': …, 'test': …}"
-        )
-    first = next(iter(objectives.values()))
-    for name, other in objectives.items():
-        if not isinstance(other, Objective):
-            raise ValueError(
-                f"Objective {name!r} is a {type(other).__name__}. Build one "
-                "with ks.Objective(model, x, y)."
-            )
-        if other.layout.shapes != first.layout.shapes or (
-            other.batch_norm != first.batch_norm
-        ):
-            raise ValueError(
-                f"Objective {name!r} has another architecture or batch-norm "
-                "mode than the first. Build both from one model with one "
-                "`batch_norm`."
-            )
-    return first
 
 
 def _check_alphas(alphas: np.ndarray | None) -> np.ndarray:

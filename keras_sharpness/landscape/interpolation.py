@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from keras_sharpness.landscape.data_names import unnamed
 from keras_sharpness.results import Result
-
-# What the only objective is called that was passed without a name.
-ONLY_NAME = "data"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,22 +43,17 @@ class Interpolation(Result):
     @property
     def loss(self) -> Any:
         """Array (n,), or a dict of them for several objectives."""
-        return self._only(self.losses)
+        return unnamed(self.losses, self.objectives)
 
     @property
     def accuracy(self) -> Any:
         """Array (n,), a dict of them, or None where y is not a class."""
-        return self._only(self.accuracies)
+        return unnamed(self.accuracies, self.objectives)
 
     @property
     def barrier(self) -> Any:
         """Float, or a dict of them for several objectives."""
-        return self._only(self.barriers)
-
-    def _only(self, values: dict[str, Any]) -> Any:
-        if list(self.objectives) == [ONLY_NAME]:
-            return values.get(ONLY_NAME)
-        return values
+        return unnamed(self.barriers, self.objectives)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per α and data set: alpha, data, loss, accuracy."""

@@ -29,6 +29,7 @@ class EvaluationPoint:
         self._weights = [_copy(variable) for variable in weights]
         self._state = [_copy(variable) for variable in state]
         self._compiled: dict[Any, Callable] = {}
+        self._standing: dict[int, Any] = {}
         self._lock = threading.RLock()
 
     @contextlib.contextmanager
@@ -75,10 +76,19 @@ class EvaluationPoint:
             )
         return self._compiled[key]
 
-    @staticmethod
-    def _assign(variables: list[tf.Variable], values: Iterable[Any]) -> None:
+    def _assign(
+        self, variables: list[tf.Variable], values: Iterable[Any]
+    ) -> None:
         for variable, value in zip(variables, values, strict=True):
-            variable.assign(keras.ops.convert_to_tensor(value, variable.dtype))
+            # Tensors do not change: one that stands there already stays, as
+            # moving statistics do while only the weights move.
+            if self._standing.get(id(variable)) is value:
+                continue
+            tensor = keras.ops.convert_to_tensor(value, variable.dtype)
+            variable.assign(tensor, read_value=False)
+            self._standing[id(variable)] = (
+                value if isinstance(value, tf.Tensor) else None
+            )
 
 
 def _copy(variable: keras.Variable) -> tf.Variable:

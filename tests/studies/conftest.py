@@ -8,7 +8,7 @@ from keras_sharpness.data import ClassificationData
 from keras_sharpness.studies import MeasurementPlan
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def blobs():
     """Three Gaussian clouds in the plane."""
     generator = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def blobs():
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def build_model():
     """A function that builds a small compiled network."""
 
@@ -49,7 +49,7 @@ def build_model():
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plan():
     """Few measurements, all kinds."""
     return MeasurementPlan(epsilons=(1e-2,), subspace_dim=3, num_eigenvalues=1)

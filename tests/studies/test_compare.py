@@ -1,6 +1,7 @@
 """A comparison end to end: what it finds, and that it never starts over."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -23,11 +24,18 @@ OPTIONS = {
 }
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, build_model, blobs, plan):
+    folder = tmp_path_factory.mktemp("comparison") / "study"
+    return folder, compare(build_model, blobs, plan=plan, out=folder, **OPTIONS)
+
+
 @pytest.fixture
-def comparison(tmp_path, build_model, blobs, plan):
-    return compare(
-        build_model, blobs, plan=plan, out=tmp_path / "study", **OPTIONS
-    )
+def comparison(finished, tmp_path):
+    """The comparison, with a copy of its folder for each test to change."""
+    folder, found = finished
+    shutil.copytree(folder, tmp_path / "study")
+    return found
 
 
 def stamps(folder):

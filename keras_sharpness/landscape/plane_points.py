@@ -1,0 +1,137 @@
+"""The weights and the moving statistics at the points of a grid."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_sharpness.landscape.combinations import Combinations
+from keras_sharpness.landscape.endpoints import Endpoint, StatePath
+from keras_sharpness.landscape.plane import Plane
+from keras_sharpness.metrics import Objective
+
+
+class PlanePoints:
+    """What an objective is evaluated with at each point of a grid.
+
+    In batch-norm mode `"inference"` the moving statistics of the models on the
+    plane are used, if the plane knows them: those of its centre everywhere, or
+    of three models mixed with the coefficients that sum to 1 and give the
+    point's weights from theirs.
+
+    Args:
+        objective: `Objective`.
+        plane: `Plane`.
+        alphas: Array (n,), or None for the plane's own grid.
+        betas: Array (m,), or None.
+        num_points: Int, or two: of the plane's own grid.
+
+    Attributes:
+        alphas: Array (n,).
+        betas: Array (m,).
+        moving_statistics: Str. As in `LossSurface`.
+
+    Raises:
+        ValueError: If plane and objective do not fit, or a grid is none.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        plane: Plane,
+        alphas: np.ndarray | None = None,
+        betas: np.ndarray | None = None,
+        num_points: int | tuple[int, int] = 25,
+    ):
+        layout = objective.layout
+        layout.check(plane.origin, "plane.origin")
+        if np.shape(plane.directions) != (2, layout.size):
+            raise ValueError(
+                f"`plane.directions` must have shape (2, {layout.size}). "
+                f"Received: {np.shape(plane.directions)}."
+            )
+        for index, direction in enumerate(plane.directions):
+            layout.check(direction, f"plane.directions[{index}]")
+        usual = plane.grid(num_points)
+        self.alphas = check_axis("alphas", alphas, usual[0])
+        self.betas = check_axis("betas", betas, usual[1])
+        self._weights = Combinations(
+            layout,
+            plane.origin,
+            plane.directions,
+            num_kept=len(self.alphas) + len(self.betas),
+        )
+        self.moving_statistics = objective.batch_norm
+        self._state: list[Any] | None = None
+        self._path: StatePath | None = None
+        if objective.batch_norm == "inference":
+            self.moving_statistics = "objective"
+            model = objective.model
+            self._state = [
+                keras.ops.convert_to_tensor(v)
+                for v in model.non_trainable_variables
+            ]
+            if plane.states and self._state:
+                self.moving_statistics = "plane"
+                ends = [Endpoint(plane.origin, s) for s in plane.states]
+                self._path = StatePath(model, *ends)
+                # Row i of the inverse gives the share of model i.
+                self._shares = np.linalg.pinv(
+                    np.vstack([np.ones(len(ends)), np.transpose(plane.anchors)])
+                )
+                if len(ends) == 1:
+                    self._state, self._path = self._tensors(1.0), None
+
+    def at(self, row: int, column: int) -> tuple[list[Any], Any]:
+        """Weights and state, as `Objective.evaluate` takes them.
+
+        Args:
+            row: Int. Which β.
+            column: Int. Which α.
+
+        Returns:
+            List of tensors, and a list of tensors or None.
+        """
+        alpha, beta = float(self.alphas[column]), float(self.betas[row])
+        return self._weights.at(alpha, beta), self.state_at(alpha, beta)
+
+    def state_at(self, alpha: float, beta: float) -> list[Any] | None:
+        """The state alone, at any point of the plane."""
+        if self._path is None:
+            return self._state
+        return self._tensors(*(self._shares @ [1.0, alpha, beta]))
+
+    def _tensors(self, *shares: float) -> list[Any]:
+        return [keras.ops.convert_to_tensor(v) for v in self._path.at(*shares)]
+
+
+def check_axis(
+    name: str, values: np.ndarray | None, usual: np.ndarray
+) -> np.ndarray:
+    """`values` as an axis of a grid, or the usual ones.
+
+    Args:
+        name: Str. What to call it in an error.
+        values: Array-like, or None.
+        usual: Array. What None stands for.
+
+    Returns:
+        Array, float64, ascending.
+
+    Raises:
+        ValueError: If they are no axis.
+    """
+    if values is None:
+        return usual
+    values = np.asarray(values, dtype=np.float64)
+    if (
+        values.ndim != 1
+        or len(values) < 2
+        or not np.all(np.isfinite(values))
+        or not np.all(np.diff(values) > 0)
+    ):
+        raise ValueError(
+            f"`{name}` must be two or more finite numbers in ascending order. "
+            f"Received: {values!r}. Pass e.g. np.linspace(-1, 1, 25)."
+        )
+    return values
