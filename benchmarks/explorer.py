@@ -25,7 +25,7 @@ sys.path.insert(0, str(EXPLORER))
 
 from serve import served  # noqa: E402
 
-REPEATS = 5
+REPEATS = 3
 NUM_MODELS, UNITS = 10, 3500
 EMPTY = 'import streamlit as st\nst.title("Empty")\n'
 
@@ -92,8 +92,9 @@ def heading(page, text):
 
 
 def figure(page, text):
-    chart = page.get_by_test_id("stVegaLiteChart")
-    expect(chart).to_contain_text(text, timeout=60_000)
+    # For a moment the figure of the other tab is there, too.
+    chart = page.get_by_test_id("stVegaLiteChart").filter(has_text=text)
+    chart.wait_for(timeout=60_000)
 
 
 def click(page, tab, text):

@@ -16,7 +16,7 @@ from keras_sharpness.metrics.operators import (
     HessianOperator,
 )
 from tests.zoo import functions, images, sequences, structures  # noqa: F401
-from tests.zoo.case import BATCH_SIZE, BUILDERS
+from tests.zoo.case import BUILDERS
 
 # Of every kind one: loops, masks, dicts, gathers, pooling, moving statistics,
 # several losses.
@@ -54,7 +54,7 @@ def relative(a, b):
 def test_products_are_the_same(name, float64):
     keras.utils.set_random_seed(0)
     case = BUILDERS[name]()
-    options = {"batch_size": BATCH_SIZE, **case.options}
+    options = {"batch_size": 6, **case.options}
     objective = Objective(
         case.model, *case.data, keep_activations=True, **options
     )

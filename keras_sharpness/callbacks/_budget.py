@@ -1,0 +1,95 @@
+"""How long measurements may take, and whether the next one still fits."""
+
+import time
+
+
+class OutOfTime(Exception):
+    """A measurement was broken off, because `max_seconds` had passed."""
+
+
+class Budget:
+    """The time that measurements may take of one training.
+
+    Args:
+        max_seconds: Float, or None. For all measurements together.
+        max_share: Float, or None. Share of the time since the training began
+            in which nothing was measured. The set-up, which compiles, is not
+            counted, and the first measurement is made in any case.
+
+    Raises:
+        ValueError: If a limit is not positive.
+    """
+
+    def __init__(self, max_seconds: float | None, max_share: float | None):
+        for name, value in (
+            ("max_seconds", max_seconds),
+            ("max_share", max_share),
+        ):
+            if value is not None and not value > 0.0:
+                raise ValueError(
+                    f"`{name}` must be positive. Received: {name}={value}. "
+                    "Leave it out to measure without a limit."
+                )
+        self.max_seconds = max_seconds
+        self.max_share = max_share
+        self.start()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.max_seconds is not None or self.max_share is not None
+
+    def start(self) -> None:
+        """Begins a training."""
+        self._began = time.perf_counter()
+        self._spent = 0.0
+        self._setup = 0.0
+        self._last: float | None = None
+
+    def add(self, seconds: float, *, is_setup: bool = False) -> None:
+        """Takes note of what was spent."""
+        self._spent += seconds
+        if is_setup:
+            self._setup += seconds
+        else:
+            self._last = seconds
+
+    def allows_another(self) -> bool:
+        """Whether a measurement as long as the last one still fits."""
+        # Nothing is known before the first one, which may be broken off.
+        expected = self._last or 0.0
+        if (
+            self.max_seconds is not None
+            and self._spent + expected >= self.max_seconds
+        ):
+            return False
+        if self.max_share is None or self._last is None:
+            return True
+        trained = time.perf_counter() - self._began - self._spent
+        counted = self._spent - self._setup
+        return counted + expected <= self.max_share * trained
+
+    def check(self, seconds: float) -> None:
+        """Ends a measurement that has lasted too long.
+
+        Args:
+            seconds: Float. Since it began.
+
+        Raises:
+            OutOfTime: If `max_seconds` have passed.
+        """
+        if (
+            self.max_seconds is not None
+            and self._spent + seconds > self.max_seconds
+        ):
+            raise OutOfTime
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{name}={value}"
+            for name, value in (
+                ("max_seconds", self.max_seconds),
+                ("max_share", self.max_share),
+            )
+            if value is not None
+        )

@@ -1,0 +1,205 @@
+"""Weights along the training, on disk."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_sharpness import Objective
+from keras_sharpness.callbacks import SavedTrajectory, WeightTrajectory
+
+
+class Recorder(keras.callbacks.Callback):
+    """Weights and moving statistics after every step and at the start."""
+
+    def __init__(self):
+        super().__init__()
+        self.points = {}
+
+    def on_train_begin(self, logs=None):
+        self.record()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.record()
+
+    def record(self):
+        weights = [np.ravel(v) for v in self.model.trainable_variables]
+        self.points[int(self.model.optimizer.iterations)] = (
+            np.concatenate(weights),
+            [np.array(v) for v in self.model.non_trainable_variables],
+        )
+
+
+def assert_read_back(saved, points):
+    for step, _, weights, state in saved:
+        expected, statistics = points[step]
+        np.testing.assert_array_equal(weights, expected)
+        assert weights.dtype == np.float32
+        assert len(state) == len(statistics)
+        for one, other in zip(state, statistics, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_written_is_read_back(build, data, tmp_path):
+    model, recorder = build(batch_norm=True), Recorder()
+    model.fit(
+        *data,
+        batch_size=12,
+        epochs=3,
+        verbose=0,
+        callbacks=[
+            WeightTrajectory(tmp_path / "epochs"),
+            WeightTrajectory(tmp_path / "batches", frequency=5),
+            recorder,
+        ],
+    )
+    by_epoch = SavedTrajectory(tmp_path / "epochs")
+    assert by_epoch.steps == [0, 4, 8, 12]
+    assert by_epoch.epochs == [0, 1, 2, 3]
+    by_batch = SavedTrajectory(tmp_path / "batches")
+    # The last is the end of the training.
+    assert by_batch.steps == [0, 5, 10, 12]
+    assert by_batch.epochs == [0, 1, 2, 3]
+    for saved in (by_epoch, by_batch):
+        assert len(saved) == 4
+        assert_read_back(saved, recorder.points)
+    assert [checkpoint.step for checkpoint in by_epoch[1:3]] == [4, 8]
+    assert sum(np.prod(shape) for shape in by_epoch.shapes) == 63
+    assert by_epoch.variables == tuple(
+        variable.path for variable in model.trainable_variables
+    )
+    with pytest.raises(IndexError):
+        by_epoch[4]
+    # The last one is the model as it is.
+    objective = Objective(model, *data)
+    last = by_epoch[-1]
+    assert objective.value(last.weights, state=last.state) == objective.value()
+
+
+@pytest.mark.parametrize("most", [3, 4, 8])
+def test_bounded_and_evenly_thinned(build, data, tmp_path, most):
+    sizes, gaps = [], []
+
+    def look(epoch, logs):
+        files = sorted(path.name for path in tmp_path.iterdir())
+        saved = SavedTrajectory(tmp_path)
+        assert len(files) == len(saved) + 1
+        sizes.append(len(saved))
+        assert (saved.epochs[0], saved.epochs[-1]) == (0, epoch + 1)
+        gaps.append(np.diff(saved.epochs))
+
+    model, recorder = build(), Recorder()
+    model.fit(
+        *data,
+        batch_size=48,
+        epochs=30,
+        verbose=0,
+        callbacks=[
+            WeightTrajectory(tmp_path, max_checkpoints=most),
+            keras.callbacks.LambdaCallback(on_epoch_end=look),
+            recorder,
+        ],
+    )
+    assert max(sizes) == most
+    assert min(sizes[most:]) >= most // 2 + 1
+    for gap in gaps:
+        # All the same, but for the one that leads to the latest.
+        assert len(set(gap[:-1])) <= 1
+        assert gap[-1] <= gap[0]
+    assert_read_back(SavedTrajectory(tmp_path), recorder.points)
+
+
+def test_goes_on_with_the_training(build, data, tmp_path):
+    model, recorder = build(), Recorder()
+    options = {"batch_size": 24, "verbose": 0}
+    for epochs in ((0, 3), (3, 5)):
+        model.fit(
+            *data,
+            initial_epoch=epochs[0],
+            epochs=epochs[1],
+            callbacks=[WeightTrajectory(tmp_path), recorder],
+            **options,
+        )
+    saved = SavedTrajectory(tmp_path)
+    assert saved.epochs == [0, 1, 2, 3, 4, 5]
+    assert saved.steps == [0, 2, 4, 6, 8, 10]
+    assert_read_back(saved, recorder.points)
+
+
+def test_goes_back_with_the_training(build, data, tmp_path):
+    callbacks = [WeightTrajectory(tmp_path), Recorder()]
+    model = build()
+    model.fit(*data, epochs=2, callbacks=callbacks, verbose=0)
+    weights = model.get_weights()
+    steps = int(model.optimizer.iterations)
+    model.fit(*data, initial_epoch=2, epochs=4, callbacks=callbacks, verbose=0)
+    # As a restored backup does; and what an interruption left over.
+    model.set_weights(weights)
+    model.optimizer._iterations.assign(steps)
+    (tmp_path / ".tmp-0123abcd-checkpoint-00000009.npz").write_bytes(b"half")
+    (tmp_path / "checkpoint-00000007.npz").write_bytes(b"not in the index")
+    model.fit(*data, initial_epoch=2, epochs=3, callbacks=callbacks, verbose=0)
+    saved = SavedTrajectory(tmp_path)
+    assert saved.epochs == [0, 1, 2, 3]
+    assert_read_back(saved[2:], callbacks[1].points)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_another_training_is_refused_or_replaced(build, data, tmp_path):
+    def fit(model, **options):
+        model.fit(
+            *data,
+            callbacks=[WeightTrajectory(tmp_path, **options)],
+            verbose=0,
+        )
+
+    fit(build())
+    with pytest.raises(ValueError, match="this one starts anew"):
+        fit(build())
+    with pytest.raises(ValueError, match="its weights are others"):
+        fit(build(batch_norm=True))
+    model = build()
+    model.fit(*data, verbose=0)
+    model.set_weights([weight + 1.0 for weight in model.get_weights()])
+    with pytest.raises(ValueError, match="at step 2 it was elsewhere"):
+        fit(model)
+    fit(build(batch_norm=True), overwrite=True)
+    saved = SavedTrajectory(tmp_path)
+    assert saved.steps == [0, 2]
+    assert saved[0].weights.shape == (63,)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_folders_of_others_are_refused(build, data, tmp_path):
+    def fit(folder):
+        build().fit(*data, callbacks=[WeightTrajectory(folder)], verbose=0)
+
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"other files .* notes\.txt"):
+        fit(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    with pytest.raises(ValueError, match="is a file"):
+        fit(tmp_path / "notes.txt")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "index.json").write_text(json.dumps({"format": "recipes"}))
+    with pytest.raises(ValueError, match="not the index of a weight"):
+        fit(other)
+    with pytest.raises(ValueError, match="not the index of a weight"):
+        SavedTrajectory(other)
+    with pytest.raises(FileNotFoundError, match="no weight trajectory"):
+        SavedTrajectory(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_checkpoints": 2}, "at least 3"),
+        ({"max_checkpoints": 9.5}, "must be an integer"),
+        ({"frequency": "batch"}, "`frequency` must be 'epoch'"),
+    ],
+)
+def test_bad_options(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        WeightTrajectory(tmp_path, **options)
