@@ -1,6 +1,7 @@
 """One way for all long work to show how much of it remains."""
 
 import contextlib
+import importlib.util
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
@@ -56,7 +57,7 @@ def track(
         return
     console = Console(stderr=True)
     if progress is None:
-        progress = console.is_terminal or console.is_jupyter
+        progress = is_watched(console)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -68,3 +69,20 @@ def track(
     ) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)
+
+
+def is_watched(console: Console) -> bool:
+    """Whether a bar would be seen: on a terminal, or in a notebook.
+
+    In notebooks rich draws with ipywidgets; where they are missing it would
+    say so instead, at every bar.
+
+    Args:
+        console: `rich.console.Console`.
+
+    Returns:
+        Bool.
+    """
+    if console.is_jupyter:
+        return importlib.util.find_spec("ipywidgets") is not None
+    return console.is_terminal

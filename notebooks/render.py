@@ -66,9 +66,6 @@ class _ThisPython(KernelSpecManager):
             # TensorFlow's notices at its start are no part of a notebook.
             "from keras_sharpness.cli.quiet import quiet_start",
             "with quiet_start():\n    import tensorflow",
-            # It counts the graphs of all objectives as those of one function
-            # and advises against so many.
-            "tensorflow.get_logger().setLevel('ERROR')",
             # A warning ends the execution, but for those of the kernel itself.
             # Keras reads its TensorFlow variables in a way that NumPy 2
             # deprecates.

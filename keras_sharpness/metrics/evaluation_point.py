@@ -71,9 +71,13 @@ class EvaluationPoint:
         if key not in self._compiled:
             # Keras does not convert layers by AutoGraph either; without it a
             # layer's exception arrives as it was raised.
-            self._compiled[key] = tf.function(
+            compiled = tf.function(
                 at_present_point, reduce_retracing=True, autograph=False
             )
+            # TensorFlow takes the functions of all objectives for one that is
+            # traced again and again, and advises against it.
+            compiled._omit_frequent_tracing_warning = True
+            self._compiled[key] = compiled
         return self._compiled[key]
 
     def _assign(

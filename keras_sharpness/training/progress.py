@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import rich.console
 import rich.progress
 
+from keras_sharpness.progress import is_watched
+
 ProgressFunction = Callable[[int, int, dict[str, float]], None]
 
 
@@ -37,8 +39,7 @@ def make_reporter(
         ValueError: If `progress` is none of these.
     """
     if progress is None:
-        console = rich.console.Console(stderr=True)
-        progress = console.is_terminal or console.is_jupyter
+        progress = is_watched(rich.console.Console(stderr=True))
     if progress is True:
         return _Bar(total, epochs)
     if progress is False:
