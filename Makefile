@@ -7,7 +7,7 @@ STAMP := $(VENV)/.requirements
 PEERS := .venv-benchmark
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test lint format explorer notebooks benchmark benchmark-ratios clean
+.PHONY: demo test lint format explorer screenshots notebooks benchmark benchmark-ratios clean
 
 # The main job on data that ships with the package: about five minutes.
 demo: $(STAMP)
@@ -30,6 +30,10 @@ format: $(STAMP)
 
 explorer: $(STAMP)
 	$(BIN)/streamlit run explorer/app.py
+
+# docs/explorer: pictures of the pages, taken in a real browser.
+screenshots: $(STAMP)
+	$(BIN)/python explorer/screenshots.py
 
 # docs/notebooks: the notebooks with their outputs.
 notebooks: $(STAMP)

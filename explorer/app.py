@@ -1,4 +1,4 @@
-"""Shows the studies that `keras-sharpness compare` made.
+"""Looks at minima of Keras models: saved models and finished studies.
 
 Started with `streamlit run explorer/app.py -- --runs runs`.
 """
@@ -8,17 +8,32 @@ import pathlib
 import sys
 
 import streamlit as st
-from study import Study
-from views import about, between, compare, sidebar, training, unfinished
+from altair.utils.schemapi import debug_mode
+from views import (
+    about,
+    around,
+    between,
+    compare,
+    sidebar,
+    spectrum,
+    study_page,
+    training,
+    unfinished,
+)
 from views.errors import shown_errors
-from views.text import counted, plain
+from views.state import Look, session
+from views.text import plain
+from work.source import DEMO, Source, study_source
 
-from keras_sharpness.runs import StudyFolder, find_studies
+from keras_sharpness.runs import find_studies
 
 _TABS = {
     "Compare": compare.show,
     "Between": between.show,
+    "Around": around.show,
+    "Spectrum": spectrum.show,
     "Training": training.show,
+    "Study": study_page.show,
     "About": about.show,
 }
 
@@ -33,35 +48,40 @@ def main() -> None:
     root = runs_folder()
     found = sorted(find_studies(root), key=begun, reverse=True)
     paths = {study_name(path, root): path for path in found}
-    if not paths:
-        unfinished.show_no_study(root)
-        return
     name = sidebar.choose(list(paths))
+    sidebar.drop_models()
     with shown_errors("This study"):
-        folder = StudyFolder.open(paths[name])
-        if folder.settings.get("study") != "compare":
-            unfinished.show_other_kind(folder)
-        elif not Study.is_finished(folder):
-            unfinished.show_unfinished(folder)
+        if name == sidebar.FILES:
+            source = Source(
+                name, "Dropped files", tuple(session().minima.values())
+            )
         else:
-            show_study(Study.read(folder))
+            path = DEMO if name == sidebar.DEMO else paths[name]
+            source = study_source(name, path)
+        show_source(source)
 
 
-def show_study(study: Study) -> None:
-    sidebar.show_facts(study)
-    settings = study.settings
-    st.title(plain(f"{settings['model']} on {settings['data']}"))
-    st.caption(
-        f"{' against '.join(study.batch_names.values())} · "
-        f"{counted(len(study.seeds), 'seed')} · "
-        f"{counted(settings['num_weights'], 'weight')} · "
-        f"measured on {counted(study.num_samples, 'training sample')}"
-    )
+def show_source(source: Source) -> None:
+    minima = sidebar.choose_minima(source)
+    data = sidebar.choose_data(source.data)
+    sidebar.show_facts(source)
+    st.title(plain(source.title))
+    if source.name == sidebar.DEMO:
+        st.caption(
+            "The pair that ships with the package: one network, trained with "
+            "a small and with a large batch from the same start. Which of the "
+            "two minima is sharper, which one does better on test data, and "
+            "what lies between them?"
+        )
+    if source.name == sidebar.FILES and not source.minima:
+        unfinished.show_no_files()
+        return
+    look = Look(source, minima, data)
     tabs = st.tabs(list(_TABS), key="view", bind="query-params")
     for tab, (label, show) in zip(tabs, _TABS.items(), strict=True):
         if tab.open:
             with tab, shown_errors(label):
-                show(study)
+                show(look)
 
 
 def runs_folder() -> pathlib.Path:
@@ -95,4 +115,7 @@ def study_name(path: pathlib.Path, root: pathlib.Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-main()
+# Altair checks every part of a chart against its schema, which takes longer
+# than all the rest; the tests check the charts.
+with debug_mode(False):
+    main()

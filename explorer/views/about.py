@@ -2,8 +2,8 @@
 
 import pandas as pd
 import streamlit as st
-from study import Study
 
+from views.state import Look
 from views.text import PAGE_WIDTH
 
 _FORMULA = r"""
@@ -32,6 +32,12 @@ _LIMITS = """
 - **Only as good as the sample.** Seeds and test samples are few; the table
   gives the standard deviation over the seeds.
 """
+_KEPT = """
+The app runs on this computer and answers only to it. A model file is
+inspected before anything opens it, and refused if it asks for anything but
+layers that are known; what was dropped, and what was computed from it, is
+deleted when the browser leaves. Nothing is sent anywhere.
+"""
 _BATCH_NORM = {
     "inference": "Batch normalisation used the moving statistics of each "
     "model, as at inference; along a path they were interpolated too.",
@@ -43,10 +49,15 @@ _BATCH_NORM = {
 }
 
 
-def show(study: Study) -> None:
-    plan = study.settings["plan"]
+def show(look: Look) -> None:
     with st.container(width=PAGE_WIDTH):
         show_metric()
+        st.subheader("What is kept")
+        st.markdown(_KEPT)
+        study = look.source.study
+        if study is None:
+            return
+        plan = study.settings["plan"]
         st.subheader("This study")
         st.markdown(_BATCH_NORM[plan["batch_norm"]])
         left, right = st.columns(2)

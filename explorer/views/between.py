@@ -1,57 +1,226 @@
-"""Loss and accuracy along a path between the two minima."""
+"""Loss and accuracy along a path between two minima."""
 
 import pandas as pd
 import streamlit as st
 from study import Study
+from work.architecture import description
+from work.between import Connect, Interpolate
+from work.minimum import Minimum
 
 from keras_sharpness.charts import interpolation_chart
-from keras_sharpness.landscape import Interpolation
+from keras_sharpness.saving import architecture_mismatch
 from keras_sharpness.studies.pairs import PATHS
+from views.computation import results
 from views.figure import show_figure
+from views.state import Look, drawn
+from views.text import plain
 
+_CURVES = ("bezier", "polygon")
 _FORMULAS = {
-    "linear": r"w(\alpha) = (1 - \alpha)\,w_\text{small} "
-    r"+ \alpha\,w_\text{large}",
+    "linear": r"w(\alpha) = (1 - \alpha)\,w_\text{start} "
+    r"+ \alpha\,w_\text{end}",
     "curvilinear": r"w(\alpha) = \cos\!\left(\tfrac{\alpha\pi}{2}\right)"
-    r"w_\text{small} + \sin\!\left(\tfrac{\alpha\pi}{2}\right)w_\text{large}",
+    r"w_\text{start} + \sin\!\left(\tfrac{\alpha\pi}{2}\right)w_\text{end}",
 }
 _ABOUT = r"""
 Loss and accuracy of the network with the weights
 
 $${formula}$$
 
-α = 0 is the small-batch minimum, α = 1 the large-batch one. Look at how
-steeply the loss rises on either side of each: the sharper minimum has the
-steeper walls. What lies between them is a valley or a **barrier**, the
-largest excess of the loss over the straight line from one end's loss to the
-other's.
+α = 0 is the one minimum, α = 1 the other. Look at how steeply the loss rises
+on either side of each: the sharper minimum has the steeper walls. What lies
+between them is a valley or a **barrier**, the largest excess of the loss over
+the straight line from one end's loss to the other's.
 
 A path is one direction among very many, and it bends when layers are
 rescaled; it shows these two minima, not the landscape. After Figures 3 and 7
 of [Keskar et al. 2017](https://arxiv.org/abs/1609.04836).
 """
+_ABOUT_CURVE = r"""
+A curve from one minimum to the other with a single bend, which is trained
+until the loss along the whole curve is low: a quadratic Bézier curve, or two
+straight pieces. Where the straight line crosses a barrier and this curve does
+not, the two minima lie in one connected valley after all.
+
+The bend is found by training on the samples chosen; a low curve shows that
+there is a way, and a high one does not show that there is none. After
+[Garipov et al. 2018](https://arxiv.org/abs/1802.10026).
+"""
 
 
-def show(study: Study) -> None:
+def show(look: Look) -> None:
+    study = look.source.study
+    if study is not None and len(study.seeds) > 1:
+        every = st.segmented_control(
+            "Show",
+            ["every seed", "two minima"],
+            default="every seed",
+            required=True,
+            key="pairs",
+            bind="query-params",
+        )
+        if every == "every seed":
+            _show_seeds(study)
+            return
+    _show_pair(look)
+
+
+def _show_pair(look: Look) -> None:
+    if len(look.minima) < 2:
+        st.info("Choose at least two minima in the sidebar.")
+        return
+    by_name = {minimum.name: minimum for minimum in look.minima}
+    names = list(by_name)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        path = st.segmented_control(
-            "Path",
-            PATHS,
+        start = st.selectbox(
+            "From", names, key="start", bind="query-params", width=260
+        )
+        end = st.selectbox(
+            "To", names, index=1, key="end", bind="query-params", width=260
+        )
+        way = st.segmented_control(
+            "Along",
+            [*PATHS, *_CURVES],
             default=PATHS[0],
+            help="The straight line; the curve of the paper; a Bézier curve "
+            "or two straight pieces, with a bend that is trained.",
             required=True,
             key="path",
             bind="query-params",
         )
-        seeds = study.seeds
-        if len(seeds) > 1:
-            seeds = st.pills(
-                "Seeds",
-                seeds,
-                selection_mode="multi",
-                default=seeds,
-                key="seeds",
-                bind="query-params",
+    pair = by_name[start], by_name[end]
+    if start == end:
+        st.info("These are the same minimum. Choose another end.")
+        return
+    mismatch = architecture_mismatch(*map(description, pair))
+    if mismatch:
+        st.error(
+            plain(mismatch),
+            title="No way between them",
+            icon=":material/block:",
+        )
+        return
+    if way in PATHS:
+        _show_path(look, pair, way)
+    else:
+        _show_curve(look, pair, way)
+
+
+def _show_path(look: Look, pair: tuple[Minimum, ...], path: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        num_points = st.slider(
+            "Points", 7, 97, 25, 6, key="points", bind="query-params", width=240
+        )
+        low, high = st.slider(
+            "From α to α",
+            -2.0,
+            3.0,
+            (-1.0, 2.0),
+            0.25,
+            key="alphas",
+            bind="query-params",
+            width=320,
+        )
+        log_loss = st.toggle("Logarithmic loss", key="log", bind="query-params")
+    if low >= high:
+        st.info("Both ends of the range are the same. Move one of them.")
+        return
+    request = Interpolate(
+        minima=pair,
+        data=look.data,
+        path=path,
+        num_points=num_points,
+        low=low,
+        high=high,
+    )
+    (line,) = results(look, [request], key="between")
+    if line is None:
+        return
+    show_figure(
+        drawn(
+            lambda: interpolation_chart(
+                line,
+                start_name=pair[0].name,
+                end_name=pair[1].name,
+                log_loss=log_loss,
+            ),
+            line,
+            *(minimum.name for minimum in pair),
+            log_loss,
+        ),
+        line.to_frame(),
+        name=f"{look.source.name}-{path}",
+        about=_ABOUT.replace("{formula}", _FORMULAS[path]),
+        requests=[request],
+        results=[line],
+    )
+    with st.container(horizontal=True):
+        for split, barrier in line.barriers.items():
+            st.metric(f"Barrier, {split} loss", f"{barrier:.4g}")
+        st.metric("Distance of the minima", f"{line.distance:.4g}")
+
+
+def _show_curve(look: Look, pair: tuple[Minimum, ...], curve: str) -> None:
+    from keras_sharpness.charts import connection_chart
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        steps = st.slider(
+            "Training steps",
+            50,
+            1000,
+            200,
+            50,
+            key="steps",
+            bind="query-params",
+            width=240,
+        )
+        log_loss = st.toggle("Logarithmic loss", key="log", bind="query-params")
+    request = Connect(minima=pair, data=look.data, curve=curve, num_steps=steps)
+    (found,) = results(look, [request], key="connect")
+    if found is None:
+        return
+    show_figure(
+        connection_chart(
+            found,
+            start_name=pair[0].name,
+            end_name=pair[1].name,
+            log=log_loss,
+        ),
+        found.to_frame(),
+        name=f"{look.source.name}-{curve}",
+        about=_ABOUT_CURVE,
+        requests=[request],
+        results=[found],
+    )
+    with st.container(horizontal=True):
+        for split, barrier in found.barriers.items():
+            before = found.line_barriers[split]
+            st.metric(
+                f"Barrier on the curve, {split} loss",
+                f"{barrier:.4g}",
+                f"{barrier - before:+.4g} against the straight line",
+                delta_color="inverse",
             )
+
+
+def _show_seeds(study: Study) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        path = st.segmented_control(
+            "Along",
+            PATHS,
+            default=PATHS[0],
+            required=True,
+            key="seed_path",
+            bind="query-params",
+        )
+        seeds = st.pills(
+            "Seeds",
+            study.seeds,
+            selection_mode="multi",
+            default=study.seeds,
+            key="seeds",
+            bind="query-params",
+        )
         log_loss = st.toggle("Logarithmic loss", key="log", bind="query-params")
     if not seeds:
         st.info("Choose at least one seed to see its path.")
@@ -75,22 +244,7 @@ def show(study: Study) -> None:
         "The largest excess of the loss over the straight line between the "
         "losses at α = 0 and α = 1. Zero: the loss never rises above it."
     )
-    table = barriers(lines)
-    st.dataframe(
-        table,
-        hide_index=True,
-        width="content",
-        column_config={
-            name: st.column_config.NumberColumn(format="%.4g")
-            for name in table.columns[1:]
-        },
-        alt="The barrier between the two minima of each seed.",
-    )
-
-
-def barriers(lines: dict[int, Interpolation]) -> pd.DataFrame:
-    """One row per seed: the distance of its minima and their barriers."""
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "seed": seed,
             "distance of the minima": line.distance,
@@ -100,4 +254,14 @@ def barriers(lines: dict[int, Interpolation]) -> pd.DataFrame:
             },
         }
         for seed, line in lines.items()
+    )
+    st.dataframe(
+        table,
+        hide_index=True,
+        width="content",
+        column_config={
+            name: st.column_config.NumberColumn(format="%.4g")
+            for name in table.columns[1:]
+        },
+        alt="The barrier between the two minima of each seed.",
     )

@@ -1,68 +1,144 @@
-"""Which minimum is sharper, and which one generalises better."""
+"""Minima side by side: numbers, differences, how they were made."""
 
+import pandas as pd
 import streamlit as st
-from study import Study
+from figures.relative import relative_chart
+from work.architecture import layers_side_by_side, settings_side_by_side
+from work.numbers import FORMATS, costs, relative, requests_for, table
 
-from keras_sharpness.charts import eigenvalue_chart, sharpness_chart, to_csv
-from views.figure import download, show_figure
-from views.text import plain
+from views.computation import results
+from views.figure import show_code, show_figure
+from views.state import Look
+from views.text import PAGE_WIDTH
 
-_SHARPNESS = r"""
-Each point is one trained network, that is, one minimum; a thin line joins the
-two that started from the same weights. Further right is sharper, further up
-generalises better. If sharpness explained generalisation, the lines would
-fall to the right.
+_ABOUT = r"""
+Each line is one minimum, each place on the horizontal axis one number of it,
+divided by the reference's: the reference lies at 1. **φ** is the ε-sharpness,
+how far the loss can rise, in percent, when every weight moves by at most
+ε (|w| + 1); the **largest eigenvalue** and the **trace** are those of the
+Hessian of the training loss, its steepest curvature and the sum of all.
+A minimum that lies high in these three is sharp. Rows chosen in the table
+stand out here.
 
-The ε-sharpness φ is how far the training loss rises within a small box around
-the weights, in percent of 1 + loss. The maximum is searched for, so **the
-value is a lower bound**. In a *random subspace* the box has only a few random
-directions.
+None of them is invariant when layers are rescaled
+([Dinh et al. 2017](https://arxiv.org/abs/1703.04933)): compare minima of one
+architecture, trained alike. φ is a lower bound, found by a search; the trace
+is an estimate, its standard error in the table.
 """
-_EIGENVALUES = r"""
-The largest eigenvalues of the Hessian of the training loss at each minimum:
-the curvature in the steepest directions. They describe an infinitely small
-neighbourhood and **scale with the loss that is left**, so read them together
-with the training loss in the table above.
-"""
 
 
-def show(study: Study) -> None:
-    comparison, name = study.comparison, study.folder.name
-    with st.container(border=True):
-        for sentence in comparison.verdict():
-            # A number and its unit stay on one line.
-            st.markdown(plain(sentence.replace(" %", "\N{NO-BREAK SPACE}%")))
+def show(look: Look) -> None:
+    if not look.minima:
+        st.info("Choose at least one minimum in the sidebar.")
+        return
+    requests = requests_for(look.minima, look.data)
+    found = results(look, requests, key="measure", verb="Measure")
+    frame = table(requests, found)
+    reference = _reference(list(frame.index))
+    chosen = _numbers(frame, reference)
+    if len(frame) > 1:
+        groups = {m.name: m.group or m.name for m in look.minima}
+        rows = relative(frame, reference, groups)
+        if rows["ratio"].notna().any():
+            shown = list(dict.fromkeys(groups.values()))
+            show_figure(
+                relative_chart(
+                    rows,
+                    reference=reference,
+                    groups=shown,
+                    highlighted=chosen,
+                ),
+                rows,
+                name=f"{look.source.name}-compared",
+                about=_ABOUT,
+                requests=requests,
+                results=found,
+                colors=[look.source.groups.index(group) for group in shown],
+            )
+    else:
+        show_code(requests)
+    _made(look)
+    with st.expander("What each number cost"):
+        spent = costs(requests, found)
+        if spent.empty:
+            st.caption("Nothing was measured yet.")
+        else:
+            st.dataframe(
+                spent,
+                hide_index=True,
+                width="content",
+                column_config={
+                    "seconds": st.column_config.NumberColumn(format="%.2f")
+                },
+                alt="Evaluations, products and seconds of every number.",
+            )
+
+
+def _reference(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return st.selectbox(
+        "Reference", names, key="reference", bind="query-params", width=320
+    )
+
+
+def _numbers(frame: pd.DataFrame, reference: str) -> list[str]:
+    """The table; returns the rows that the reader has chosen."""
     st.subheader("In numbers")
-    st.dataframe(
-        comparison.summary(),
+    event = st.dataframe(
+        frame.dropna(axis="columns", how="all"),
         width="content",
-        height="content",
-        alt="Accuracy, loss, sharpness and eigenvalues by batch size.",
+        column_config={
+            name: st.column_config.NumberColumn(format=text)
+            for name, text in FORMATS.items()
+        },
+        on_select="rerun",
+        selection_mode="multi-row",
+        key="numbers",
+        alt="Accuracy, loss, sharpness and curvature of every minimum.",
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        download(
-            "CSV, one row per run",
-            lambda: to_csv(comparison),
-            f"{name}-table.csv",
-            "text/csv",
+    if len(frame) > 1:
+        st.caption(
+            "φ: ε-sharpness, for ε = 0.001 and 0.0005. λ₁ and trace: of the "
+            "Hessian of the training loss. Rows that are ticked stand out in "
+            "the figure."
         )
-        if len(study.seeds) > 1:
-            st.caption("Mean ± standard deviation over the seeds.")
-    st.subheader("Sharpness and generalisation")
-    sharpness = comparison.sharpness_frame()
-    show_figure(
-        sharpness_chart(sharpness),
-        sharpness,
-        name=f"{name}-sharpness",
-        about=_SHARPNESS,
-    )
-    eigenvalues = study.eigenvalues()
-    if eigenvalues is not None:
-        st.subheader("Curvature")
-        show_figure(
-            eigenvalue_chart(eigenvalues),
-            eigenvalues,
-            name=f"{name}-eigenvalues",
-            about=_EIGENVALUES,
-            widest=560,
+        changes = frame.sub(frame.loc[reference]).drop(index=reference)
+        with st.expander(f"Differences from {reference}"):
+            st.dataframe(
+                changes.drop(columns="± trace").dropna(axis="columns"),
+                width="content",
+                column_config={
+                    name: st.column_config.NumberColumn(format="%+.4g")
+                    for name in FORMATS
+                },
+                alt="Every number minus that of the reference.",
+            )
+    return [frame.index[row] for row in event.selection.rows]
+
+
+def _made(look: Look) -> None:
+    """Settings and architecture; what differs comes first."""
+    st.subheader("How they were made")
+    settings = settings_side_by_side(look.minima)
+    layers = layers_side_by_side(look.minima)
+    left, right = st.columns(2)
+    with left, st.container(width=PAGE_WIDTH):
+        st.markdown("**Settings**, those that differ first")
+        if settings.empty:
+            st.caption("A file does not say how it was trained.")
+        else:
+            st.dataframe(settings, alt="Settings of every minimum.")
+    with right, st.container(width=PAGE_WIDTH):
+        alike = layers.drop(columns="layer").nunique(axis="columns").le(1).all()
+        st.markdown(
+            "**Architecture**"
+            + (
+                ""
+                if len(look.minima) == 1
+                else ", the same"
+                if alike
+                else ": these differ, and cannot be interpolated"
+            )
         )
+        st.dataframe(layers, hide_index=True, alt="Layers of every minimum.")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import streamlit as st
 
 from keras_sharpness.runs import RunFolderError
+from keras_sharpness.saving import ModelFileError
 from views.text import plain
 
 
@@ -21,7 +22,7 @@ def shown_errors(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RunFolderError, ValueError, OSError) as error:
+    except (RunFolderError, ModelFileError, ValueError, OSError) as error:
         st.error(
             plain(str(error)),
             title=f"{what} cannot be shown",

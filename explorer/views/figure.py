@@ -1,10 +1,14 @@
-"""A chart with what belongs to it: explanation and downloads."""
+"""A chart with what belongs to it: explanation, downloads and Python."""
 
 import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
 import streamlit as st
+from work.bundle import zip_bytes
+from work.request import Request, script
 
 from keras_sharpness.charts import themed, to_csv, to_png, to_svg
 from views.text import PAGE_WIDTH
@@ -17,8 +21,13 @@ def show_figure(
     name: str,
     about: str,
     widest: int = PAGE_WIDTH,
-) -> None:
-    """Shows a chart in the look of the page, with SVG, PNG and CSV.
+    requests: list[Request] | None = None,
+    results: list[Any] | None = None,
+    colors: list[int] | None = None,
+    selection: Sequence[str] = (),
+    stretch: bool = True,
+) -> dict[str, Any]:
+    """Shows a chart in the look of the page, with everything to take away.
 
     Args:
         chart: Altair chart.
@@ -27,13 +36,24 @@ def show_figure(
         about: Str. Markdown that explains what to look at.
         widest: Int. Pixels that a single plot takes at the most; several side
             by side have sizes of their own.
+        requests: List of `Request`, what the chart shows, for Python and the
+            archive.
+        results: List of their results.
+        colors: List of int. The places of the colours of what is drawn, the
+            first ones by default.
+        selection: Sequence of str. Names of the selection parameters that
+            Python is told of.
+        stretch: Bool. Whether a single plot becomes as wide as the page.
+
+    Returns:
+        Dict from the names to what is selected.
     """
     is_dark = st.context.theme.type == "dark"
-    chart = themed(chart, "dark" if is_dark else "light")
+    chart = recolored(themed(chart, "dark" if is_dark else "light"), colors)
     with st.container(width=widest):
         # Only a single plot can follow the width of the window.
-        is_single = isinstance(chart, alt.LayerChart)
-        st.altair_chart(
+        is_single = stretch and isinstance(chart, alt.LayerChart | alt.Chart)
+        event = st.altair_chart(
             chart.properties(
                 autosize=alt.AutoSizeParams(
                     type="fit-x" if is_single else "pad", contains="padding"
@@ -43,16 +63,53 @@ def show_figure(
             # Streamlit's theme would replace ours, and files have only ours.
             theme=None,
             key=name,
+            on_select="rerun" if selection else "ignore",
+            **({"selection_mode": list(selection)} if selection else {}),
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         download("SVG", lambda: to_svg(chart), f"{name}.svg", "image/svg+xml")
         download("PNG", lambda: to_png(chart), f"{name}.png", "image/png")
         download("CSV", lambda: to_csv(rows), f"{name}.csv", "text/csv")
+        if requests:
+            address = dict(st.query_params)
+            download(
+                "Everything (ZIP)",
+                lambda: zip_bytes(chart, rows, requests, results, address),
+                f"{name}.zip",
+                "application/zip",
+            )
+    if requests:
+        show_code(requests)
     with st.expander("What am I looking at?", width=PAGE_WIDTH):
         st.markdown(about)
+    return event.selection if selection else {}
 
 
-def download(label: str, data: object, file_name: str, mime: str) -> None:
+def show_code(requests: list[Request]) -> None:
+    """The lines that make the same with the package, to copy."""
+    with st.expander("Copy as Python", width=PAGE_WIDTH):
+        st.code(script(requests), language="python")
+
+
+def recolored(
+    chart: alt.TopLevelMixin, colors: list[int] | None
+) -> alt.TopLevelMixin:
+    """The chart with the colours of given places before all others."""
+    if colors is None:
+        return chart
+    config = chart.config.to_dict()
+    palette = config["range"]["category"]
+    first = [palette[place % len(palette)] for place in colors]
+    rest = [color for color in palette if color not in first]
+    config["range"]["category"] = first + rest
+    copy = chart.copy(deep=False)
+    copy.config = alt.Config.from_dict(config)
+    return copy
+
+
+def download(
+    label: str, data: Callable[[], Any], file_name: str, mime: str
+) -> None:
     """A button that makes a file when it is pressed.
 
     Args:

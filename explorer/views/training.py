@@ -2,11 +2,12 @@
 
 import pandas as pd
 import streamlit as st
-from study import Study
+from figures.epochs import epochs_chart
 
 from keras_sharpness.charts import training_chart
 from keras_sharpness.training import TrainingHistory
 from views.figure import show_figure
+from views.state import Look
 
 _ABOUT = """
 Solid: loss and accuracy of the training batches while they were trained on,
@@ -18,6 +19,11 @@ Minima are comparable when both trainings have come to rest. If a training
 loss still falls at the end, train longer before reading much into the
 sharpness.
 """
+_ABOUT_LOGGED = """
+What the callbacks of the package measured while the networks were trained,
+one line per training. It tells when a training turned towards a sharp or a
+flat region, long before the end.
+"""
 _ENDINGS = {
     "epochs": "all epochs done",
     "patience": "loss ceased to improve",
@@ -26,15 +32,27 @@ _ENDINGS = {
 }
 
 
-def show(study: Study) -> None:
-    histories = study.histories()
-    rows = [h.to_frame().assign(run=name) for name, h in histories.items()]
+def show(look: Look) -> None:
+    histories = {
+        minimum.name: minimum.run.history()
+        for minimum in look.minima
+        if minimum.run is not None
+    }
+    if not histories:
+        st.info(
+            "The file of a model does not tell how it was trained. Studies "
+            "do: `ks.studies.compare` and `keras-sharpness compare` keep the "
+            "history of every run.",
+            icon=":material/timeline:",
+        )
+        return
+    name = look.source.name
+    rows = [h.to_frame().assign(run=run) for run, h in histories.items()]
+    frame = pd.concat(rows, ignore_index=True)
     show_figure(
-        training_chart(histories),
-        pd.concat(rows, ignore_index=True),
-        name=f"{study.folder.name}-training",
-        about=_ABOUT,
+        training_chart(histories), frame, name=f"{name}-training", about=_ABOUT
     )
+    _show_logged(look, histories)
     st.subheader("Runs")
     st.dataframe(
         runs(histories),
@@ -45,6 +63,53 @@ def show(study: Study) -> None:
             "seconds": st.column_config.NumberColumn(format="%.1f"),
         },
         alt="Epochs, updates and time of every training.",
+    )
+
+
+def _show_logged(look: Look, histories: dict[str, TrainingHistory]) -> None:
+    """What callbacks wrote into the logs, e.g. the sharpness."""
+    names = list(
+        dict.fromkeys(
+            name
+            for history in histories.values()
+            for name in history.logged
+            if not name.endswith(("_seconds", "_skipped"))
+        )
+    )
+    if not names:
+        return
+    st.subheader("Over the epochs")
+    quantity = st.selectbox(
+        "What the callbacks measured",
+        names,
+        format_func=lambda text: text.replace("_", " "),
+        key="logged",
+        bind="query-params",
+        width=320,
+    )
+    groups = {m.name: m.group or m.name for m in look.minima}
+    rows = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "run": run,
+                    "group": groups[run],
+                    "epoch": history.epoch,
+                    "value": history.logged[quantity],
+                }
+            )
+            for run, history in histories.items()
+            if quantity in history.logged
+        ],
+        ignore_index=True,
+    )
+    shown = list(dict.fromkeys(rows["group"]))
+    show_figure(
+        epochs_chart(rows, quantity=quantity, groups=shown),
+        rows,
+        name=f"{look.source.name}-{quantity}",
+        about=_ABOUT_LOGGED,
+        colors=[look.source.groups.index(group) for group in shown],
     )
 
 

@@ -1,25 +1,22 @@
 """What to do where there is nothing to show yet."""
 
-import pathlib
-import shlex
-
 import pandas as pd
 import streamlit as st
 
 from keras_sharpness.runs import StudyFolder
-from views.about import show_metric
 from views.text import PAGE_WIDTH, plain
 
 _DEMO = "make demo"
 _COMPARE = (
-    "keras-sharpness compare --network f1 --small-batch 32 --large-batch 400"
+    "keras-sharpness compare --network f1 --small-batch 32 --large-batch 400 "
+    "--out runs/first"
 )
 
 
-def show_no_study(root: pathlib.Path) -> None:
-    """The first page: what the explorer shows, and how to make some of it."""
+def show_no_study() -> None:
+    """What a study is, and how to make one."""
     with st.container(width=PAGE_WIDTH):
-        st.title("Small against large batches")
+        st.subheader("Small against large batches")
         st.markdown(
             "Does training with large batches end in **sharper minima**, and "
             "do those **generalise worse**? A study trains one network with "
@@ -27,30 +24,33 @@ def show_no_study(root: pathlib.Path) -> None:
             "sharpness of both minima and the loss between them. Then this "
             "page shows it."
         )
-        st.info(
-            f"No study in {plain(str(root.absolute()))} yet.",
-            icon=":material/folder_off:",
-        )
         st.markdown(
             "**Make one**, in a terminal. About five minutes on two cores, in "
             "the folder `runs`:"
         )
         st.code(_DEMO, language="shell")
         st.markdown("or with options of your own:")
-        out = shlex.quote(str(root / "first"))
-        st.code(f"{_COMPARE} --out {out}", language="shell", wrap_lines=True)
+        st.code(_COMPARE, language="shell", wrap_lines=True)
         st.markdown("**Or show studies that are elsewhere:**")
         st.code(
             "streamlit run explorer/app.py -- --runs FOLDER", language="shell"
         )
-        st.button("Look again", icon=":material/refresh:")
-        with st.expander("What is measured?"):
-            show_metric()
+
+
+def show_no_files() -> None:
+    """A link to dropped files that are gone, or none were dropped yet."""
+    with st.container(width=PAGE_WIDTH):
+        st.info(
+            "Files that are dropped stay with the browser session that they "
+            "were dropped in, so a link does not bring them back. Drop them "
+            "again, under *Open model files* on the left.",
+            title="No model files here",
+            icon=":material/upload_file:",
+        )
 
 
 def show_unfinished(folder: StudyFolder) -> None:
     """How far a study is."""
-    st.title(plain(folder.name))
     st.info(
         "This study is under way, or was interrupted. The command that began "
         "it goes on where it stopped.",
@@ -76,10 +76,10 @@ def show_unfinished(folder: StudyFolder) -> None:
 
 
 def show_other_kind(folder: StudyFolder) -> None:
-    """A study that this version knows nothing of."""
-    st.title(plain(folder.name))
+    """A study that this page knows nothing of."""
     st.info(
-        f"keras_sharpness {plain(folder.written_by)} made it. The explorer "
-        "shows the studies of `keras-sharpness compare`.",
+        f"keras_sharpness {plain(folder.written_by)} made it. This page shows "
+        "the studies of `keras-sharpness compare`; the other pages show the "
+        "minima of any study.",
         title="Another kind of study",
     )

@@ -1,75 +1,39 @@
 """The explorer, driven without a browser."""
 
-import json
-import re
-import sys
-
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies import Comparison
-from tests.explorer.conftest import APP
+from tests.explorer.driving import is_clean, specs, texts
 
 pytestmark = pytest.mark.app
 
-CHARTS = {"Compare": 2, "Between": 1, "Training": 1, "About": 0}
-
-
-@pytest.fixture
-def opened(runs, monkeypatch):
-    """Opens the explorer at an address."""
-
-    def open_app(*arguments, theme="light", **query):
-        arguments = arguments or ("--runs", str(runs))
-        monkeypatch.setattr(sys, "argv", [str(APP), *arguments])
-        # Of the first run: it imports what the app needs.
-        app = AppTest.from_file(str(APP), default_timeout=60)
-        app.context["theme"] = theme
-        for name, value in query.items():
-            app.query_params[name] = value
-        return app.run()
-
-    return open_app
-
-
-def texts(elements):
-    """What is shown, without the backslashes of escaped Markdown."""
-    return [re.sub(r"\\([\W_])", r"\1", element.value) for element in elements]
-
-
-def specs(app):
-    return [
-        json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")
-    ]
-
-
-def is_clean(app):
-    return not app.exception and not app.error and not app.warning
+# Of the study below, which has neither traces nor spectra yet.
+CHARTS = {
+    "Compare": 1,
+    "Between": 1,
+    "Around": 0,
+    "Spectrum": 0,
+    "Training": 1,
+    "Study": 2,
+    "About": 0,
+}
 
 
 @pytest.mark.parametrize("folder", ["", "nothing here"])
-def test_without_a_study_it_says_how_to_make_one(opened, runs, folder):
+def test_without_a_study_there_is_the_demo(opened, runs, folder):
     app = opened("--runs", str(runs / folder))
     assert is_clean(app)
-    assert str(runs / folder) in texts(app.info)[0]
-    commands = [code.value for code in app.code]
-    assert "make demo" in commands
-    # Into the folder that is shown.
-    assert any(
-        command.startswith("keras-sharpness compare ")
-        and str(runs / folder) in command
-        for command in commands
-    )
-    assert not app.tabs
+    assert app.selectbox(key="study").options == ["demo pair"]
+    assert len(specs(app)) == 1
 
 
 def test_a_study_made_meanwhile_is_found(opened, add_study):
     app = opened()
     add_study("new")
-    app.button[0].click().run()
+    app.run()
     assert is_clean(app)
-    assert app.selectbox(key="study").value == "new"
+    assert app.selectbox(key="study").options == ["new", "demo pair"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -87,9 +51,9 @@ def test_every_tab(opened, add_study, view, theme):
         assert chart["description"]
 
 
-def test_compare_shows_the_outcome(opened, add_study):
+def test_study_shows_the_outcome(opened, add_study):
     comparison = Comparison.load(add_study("one") / "comparison.json")
-    app = opened()
+    app = opened(view="Study")
     shown = [text.replace("\xa0", " ") for text in texts(app.markdown)]
     for sentence in comparison.verdict():
         assert sentence in shown
@@ -105,7 +69,12 @@ def test_study_and_tab_are_in_the_address(opened, add_study):
     add_study("newest")
     app = opened(study="deeper/down", view="Training")
     choice = app.selectbox(key="study")
-    assert choice.options == ["newest", "deeper/down", "older"]
+    assert choice.options == [
+        "newest",
+        "deeper/down",
+        "older",
+        "demo pair",
+    ]
     assert choice.value == "deeper/down"
     assert app.session_state["view"] == "Training"
     choice.select("older").run()
@@ -125,13 +94,13 @@ def test_a_study_that_is_gone(opened, add_study):
 def test_the_folder_may_be_the_study_itself(opened, add_study):
     app = opened("--runs", str(add_study("alone")))
     assert is_clean(app)
-    assert app.selectbox(key="study").options == ["alone"]
+    assert app.selectbox(key="study").options == ["alone", "demo pair"]
 
 
 @pytest.mark.parametrize("path", ["linear", "curvilinear"])
 def test_between_shows_the_path_asked_for(opened, add_study, path):
     study = StudyFolder.open(add_study("one"))
-    app = opened(view="Between", path=path)
+    app = opened(view="Between", seed_path=path)
     assert is_clean(app)
     table = app.dataframe[0].value
     assert list(table["seed"]) == [0, 1]
@@ -205,7 +174,7 @@ def test_a_damaged_study(opened, add_study):
         ("seed-0-batch-4/history.json", "Training", "Between"),
         (
             "seed-0-batch-4/measurements/hessian_eigenvalues.json",
-            "Compare",
+            "Study",
             "Training",
         ),
     ],
@@ -225,7 +194,7 @@ def test_one_damaged_file_spares_the_other_tabs(
 
 def test_a_run_that_was_deleted(opened, add_study):
     (add_study("one") / "seed-1-batch-40" / "run.json").unlink()
-    app = opened(view="Training")
+    app = opened(view="Study")
     assert not app.exception
     assert "no run with seed 1 and batch size 40" in texts(app.error)[0]
 
@@ -243,7 +212,7 @@ def test_an_unfinished_study(opened, add_study):
     path = add_study("under way")
     (path / "comparison.json").unlink()
     (path / "seed-1-batch-40" / "model.keras").unlink()
-    app = opened()
+    app = opened(view="Study")
     assert is_clean(app)
     assert "goes on where it stopped" in texts(app.info)[0]
     trained = app.dataframe[0].value.set_index("run")["trained"]
@@ -253,7 +222,7 @@ def test_an_unfinished_study(opened, add_study):
 
 def test_another_kind_of_study(opened, runs):
     StudyFolder.create_or_open(runs / "sweep", {"study": "sweep"})
-    app = opened()
+    app = opened(view="Study")
     assert is_clean(app)
     assert "keras-sharpness compare" in texts(app.info)[0]
 

@@ -1,19 +1,17 @@
 """The explorer in a real browser, as a user starts it."""
 
+import io
+import json
 import pathlib
 import re
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 import xml.etree.ElementTree as ET
+import zipfile
 
 import pytest
 
-from tests.explorer.conftest import APP
+from tests.explorer.conftest import EXPLORER  # noqa: F401  # its modules
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -23,103 +21,157 @@ pytestmark = [
 ]
 # Patience, not expectation: what takes longer hangs.
 SECONDS = 60
+LIGHT, DARK = "rgb(255, 255, 255)", "rgb(14, 17, 23)"
 
 
 @pytest.fixture
 def address(runs, tmp_path):
     """The address of a server that shows `runs`."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(APP)]
-    command += ["--server.headless", "true", "--server.port", str(port)]
-    log = tmp_path / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [*command, "--", "--runs", str(runs)],
-            # Far from the repository: settings and modules are found anyway.
-            cwd=tmp_path,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        wait_until_up(f"http://localhost:{port}/_stcore/health", server, log)
-        yield f"http://localhost:{port}/"
-    finally:
-        server.terminate()
-        server.wait(SECONDS)
+    from serve import served
+
+    with served(tmp_path, "--runs", str(runs)) as (url, _):
+        yield url
+    # The server's temporary files lie in the folder that it was started in.
+    assert not session_folders(tmp_path)
 
 
-def wait_until_up(url, server, log):
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=SECONDS):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    pytest.fail(f"The server did not start:\n{log.read_text()}")
+def session_folders(path):
+    return list(path.glob("keras-sharpness-explorer-*"))
 
 
 @pytest.fixture
-def page():
-    """A page of a browser, and in `page.problems` what went wrong in it."""
+def browser():
+    """Opens pages; in `problems` is what went wrong in them."""
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as drivers:
         browser = drivers.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(1000 * SECONDS)
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                page.problems.append(message.text)
-                if message.type == "error"
-                else None
-            ),
-        )
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if re.match(r"(http|ws)://localhost:|data:|blob:", request.url)
-                else page.problems.append(f"asks for {request.url}")
-            ),
-        )
-        yield page
+        browser.problems = []
+
+        def open_page(theme="light"):
+            context = browser.new_context(
+                viewport={"width": 1400, "height": 1000}, color_scheme=theme
+            )
+            page = context.new_page()
+            page.set_default_timeout(1000 * SECONDS)
+            watch(page, browser.problems)
+            return page
+
+        browser.open_page = open_page
+        yield browser
         browser.close()
 
 
-def test_from_the_study_to_a_figure(address, add_study, page):
+def watch(page, problems):
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            problems.append(message.text) if message.type == "error" else None
+        ),
+    )
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if re.match(r"(http|ws)://localhost:|data:|blob:", request.url)
+            else problems.append(f"asks for {request.url}")
+        ),
+    )
+
+
+def downloaded(page, label):
+    with page.expect_download() as download:
+        page.get_by_role("button", name=label).click()
+    return pathlib.Path(download.value.path()).read_bytes()
+
+
+def test_dropped_files_from_start_to_figure(
+    address, browser, model_files, tmp_path
+):
     from playwright.sync_api import expect
 
-    add_study("one")
+    expect.set_options(timeout=1000 * SECONDS)
+    page = browser.open_page()
     page.goto(address)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("A small against a large batch")
     chart = page.get_by_test_id("stVegaLiteChart")
-    plot = chart.locator("svg, canvas")
-    expect(page.get_by_role("heading", level=1)).to_have_text(
-        "straight_cut on half_plane"
+    expect(chart.locator("svg, canvas")).to_have_count(1)
+
+    page.get_by_text("Open model files").click()
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(
+        [model_files["first"], model_files["second"]]
     )
-    expect(plot).to_have_count(2)
+    expect(heading).to_have_text("Dropped files")
 
+    # A click while the page is drawn anew would be lost.
+    expect(page.get_by_role("button", name="Measure")).to_be_visible()
     page.get_by_role("tab", name="Between").click()
-    expect(plot).to_have_count(1)
-    expect(chart).not_to_contain_text("curvilinear path")
-    page.get_by_text("curvilinear", exact=True).click()
-    expect(chart).to_contain_text("curvilinear path")
-    expect(page).to_have_url(re.compile(r"path=curvilinear.*view=Between"))
+    expect(page).to_have_url(re.compile("view=Between"))
+    page.get_by_role("button", name="Compute").click()
+    expect(chart).to_contain_text("Loss and accuracy from first to second")
+    expect(page.get_by_text("Barrier, train loss")).to_be_visible()
+    page.get_by_text("Logarithmic loss").click()
+    expect(chart).to_contain_text("(log scale)")
+    expect(page).to_have_url(
+        re.compile(r"log=true.*study=dropped.files.*view=Between")
+    )
 
-    with page.expect_download() as download:
-        page.get_by_role("button", name="SVG").click()
-    assert download.value.suggested_filename == "one-curvilinear.svg"
-    figure = ET.parse(pathlib.Path(download.value.path())).getroot()
+    # Another browser sees nothing of these files.
+    other = browser.open_page()
+    other.goto(page.url)
+    expect(other.get_by_text("No model files here")).to_be_visible()
+
+    # When a browser leaves, its files do.
+    assert len(list(tmp_path.glob("keras-sharpness-explorer-*/*.keras"))) == 2
+    page.close()
+    deadline = time.monotonic() + SECONDS
+    while list(tmp_path.glob("keras-sharpness-explorer-*/*.keras")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert len(session_folders(tmp_path)) == 1
+    assert browser.problems == []
+
+
+def test_a_surface_is_stopped_and_the_address_brings_it_back(address, browser):
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=1000 * SECONDS)
+    page = browser.open_page()
+    page.goto(f"{address}?study=demo+pair&view=Around&side=49&samples=4000")
+    page.get_by_role("button", name="Compute").click()
+    stop = page.get_by_role("button", name="Stop")
+    expect(page.get_by_text(re.compile(r"\d+ of \d+"))).to_be_visible()
+    chart = page.get_by_test_id("stVegaLiteChart")
+    # The coarse grid is there before the fine one.
+    expect(chart.locator("svg, canvas")).to_have_count(1)
+    stop.click()
+    expect(page.get_by_text("Stopped.")).to_be_visible()
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+
+    page.goto(f"{address}?study=demo+pair&view=Around&side=9&span=0.5")
+    page.get_by_role("button", name="Compute").click()
+    picture = downloaded(page, "SVG")
+    figure = ET.fromstring(picture)
     assert figure.tag == "{http://www.w3.org/2000/svg}svg"
-    assert "curvilinear path" in "".join(figure.itertext())
+    with zipfile.ZipFile(io.BytesIO(downloaded(page, "ZIP"))) as archive:
+        again = ET.fromstring(archive.read("figure.svg"))
+        assert "".join(again.itertext()) == "".join(figure.itertext())
+        settings = json.loads(archive.read("settings.json"))
+    assert settings["computations"][0]["settings"]["num_points"] == 9
+    assert settings["address"]["span"] == "0.5"
 
-    # The address alone brings the same view back.
-    page.goto(page.url)
-    expect(chart).to_contain_text("curvilinear path")
-    assert page.problems == []
+    title = chart.text_content()
+    for theme, color in (("light", LIGHT), ("dark", DARK)):
+        again = browser.open_page(theme)
+        again.goto(page.url)
+        shown = again.get_by_test_id("stVegaLiteChart")
+        # What was computed once is shown without being computed again.
+        expect(shown.locator("svg, canvas")).to_have_count(1)
+        assert shown.text_content() == title
+        expect(again.get_by_test_id("stApp")).to_have_css(
+            "background-color", color
+        )
+    assert browser.problems == []

@@ -1,0 +1,1 @@
+"""Charts that only the explorer draws; pure functions of tables."""

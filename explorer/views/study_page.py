@@ -1,0 +1,112 @@
+"""A batch-size study as a whole: its outcome, tables and scatter."""
+
+import pandas as pd
+import streamlit as st
+from figures.brush import brushed, inside
+from study import Study
+
+from keras_sharpness.charts import eigenvalue_chart, sharpness_chart, to_csv
+from views import unfinished
+from views.figure import download, show_figure
+from views.state import Look
+from views.text import counted, plain
+
+_SHARPNESS = r"""
+Each point is one trained network, that is, one minimum; a thin line joins the
+two that began from the same start. To the right the minimum is sharper: the
+loss rises further when every weight moves by at most ε (|w| + 1). Higher up
+the network does better on test data.
+
+Keskar et al. find large-batch minima to be the sharper and the worse ones. φ
+is a lower bound, as the largest loss nearby is searched for by a few steps of
+an optimiser, and it is not invariant when layers are rescaled: compare minima
+of one architecture, trained alike.
+"""
+_EIGENVALUES = r"""
+The largest eigenvalues of the Hessian of the training loss, one column of
+points for each network: how steeply the loss rises along the most curved
+directions. A hollow point has not converged. They too depend on how layers
+are scaled.
+"""
+
+
+def show(look: Look) -> None:
+    folder, study = look.source.folder, look.source.study
+    if folder is None:
+        unfinished.show_no_study()
+    elif folder.settings.get("study") != "compare":
+        unfinished.show_other_kind(folder)
+    elif study is None:
+        unfinished.show_unfinished(folder)
+    else:
+        _show(study)
+
+
+def _show(study: Study) -> None:
+    comparison, name = study.comparison, study.folder.name
+    settings = study.settings
+    st.caption(
+        f"{' against '.join(study.batch_names.values())} · "
+        f"{counted(len(study.seeds), 'seed')} · "
+        f"{counted(settings['num_weights'], 'weight')} · "
+        f"measured on {counted(study.num_samples, 'training sample')}"
+    )
+    with st.container(border=True):
+        for sentence in comparison.verdict():
+            # A number and its unit stay on one line.
+            st.markdown(plain(sentence.replace(" %", "\N{NO-BREAK SPACE}%")))
+    st.subheader("In numbers")
+    st.dataframe(
+        comparison.summary(),
+        width="content",
+        height="content",
+        alt="Accuracy, loss, sharpness and eigenvalues by batch size.",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        download(
+            "CSV, one row per run",
+            lambda: to_csv(comparison),
+            f"{name}-table.csv",
+            "text/csv",
+        )
+        if len(study.seeds) > 1:
+            st.caption("Mean ± standard deviation over the seeds.")
+    st.subheader("Sharpness and generalisation")
+    sharpness = comparison.sharpness_frame()
+    chart, brushes = brushed(sharpness_chart(sharpness))
+    selected = show_figure(
+        chart,
+        sharpness,
+        name=f"{name}-sharpness",
+        about=_SHARPNESS,
+        selection=brushes,
+    )
+    _show_chosen(inside(sharpness, selected, brushes))
+    _show_curvature(study)
+
+
+def _show_chosen(rows: pd.DataFrame) -> None:
+    """The runs in the box that the reader drew."""
+    if rows.empty:
+        st.caption("Draw a box around points to list their runs.")
+        return
+    st.dataframe(
+        rows,
+        hide_index=True,
+        width="content",
+        alt="The runs in the box that was drawn.",
+    )
+
+
+def _show_curvature(study: Study) -> None:
+    name = study.folder.name
+    eigenvalues = study.eigenvalues()
+    if eigenvalues is not None:
+        st.subheader("Curvature")
+        show_figure(
+            eigenvalue_chart(eigenvalues),
+            eigenvalues,
+            name=f"{name}-eigenvalues",
+            about=_EIGENVALUES,
+            widest=560,
+        )

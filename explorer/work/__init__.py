@@ -1,0 +1,1 @@
+"""What the explorer computes, without a word of Streamlit."""

@@ -1,0 +1,177 @@
+"""Loss and accuracy along a path between two minima."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from work.bench import BENCH, SPLITS
+from work.jobs import Job
+from work.request import Request, models_code
+
+if TYPE_CHECKING:
+    from keras_sharpness.landscape import Connection, Interpolation
+
+# Of the points: the first look at the whole path.
+_EVERY = 4
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Interpolate(Request):
+    """Loss and accuracy along the line or the curve between two minima."""
+
+    kind = "interpolation"
+    title = "Interpolation"
+    path: str = "linear"
+    num_points: int = 25
+    low: float = -1.0
+    high: float = 2.0
+
+    def cost(self) -> str:
+        total = len(SPLITS) * self.num_points
+        return f"{total} loss evaluations on {self.samples()}"
+
+    def run(self, job: Job) -> "Interpolation":
+        objectives = BENCH.objectives(self.minima[0], self.data, job)
+        ends = [BENCH.model(minimum, job) for minimum in self.minima]
+        alphas = np.linspace(self.low, self.high, self.num_points)
+        is_coarse = np.arange(len(alphas)) % _EVERY == 0
+        from keras_sharpness.landscape import interpolate
+
+        parts = []
+        for name, chosen in (
+            ("First points", alphas[is_coarse]),
+            ("Points between", alphas[~is_coarse]),
+        ):
+            if not len(chosen):
+                continue
+            job.stage(name)
+            parts.append(
+                interpolate(
+                    objectives,
+                    *ends,
+                    path=self.path,
+                    alphas=chosen,
+                    progress=job.step,
+                )
+            )
+            job.show(merged(parts))
+        return merged(parts)
+
+    def setup_code(self) -> str:
+        return pair_code(self)
+
+    def code(self, variable: str) -> str:
+        return (
+            f"{variable} = ks.interpolate(\n"
+            '    {"train": train, "test": test}, model, end,\n'
+            f"    path={self.path!r},\n"
+            f"    alphas=np.linspace({self.low:g}, {self.high:g}, "
+            f"{self.num_points}),\n"
+            ")"
+        )
+
+    @staticmethod
+    def chart_code(variables: dict[str, Request]) -> str:
+        return pair_chart_code("interpolation_chart", variables)
+
+
+def pair_code(request: Request) -> str:
+    """Lines that open both ends and make the objectives of the first."""
+    ends = dict(zip(("model", "end"), request.minima, strict=True))
+    return "\n".join(
+        [models_code(ends), request.data.code(request.minima[0], SPLITS)]
+    )
+
+
+def pair_chart_code(chart: str, variables: dict[str, Request]) -> str:
+    """Lines that draw what lies between two ends."""
+    ((variable, request),) = variables.items()
+    start, end = (minimum.name for minimum in request.minima)
+    return (
+        f"chart = ks.charts.{chart}(\n"
+        f"    {variable}, start_name={start!r}, end_name={end!r}\n"
+        ")"
+    )
+
+
+def merged(parts: "list[Interpolation]") -> "Interpolation":
+    """One path from points that were evaluated in turns.
+
+    Every part has the losses at both ends, so the barrier over all points is
+    the largest of the parts'.
+    """
+    alphas = np.concatenate([part.alphas for part in parts])
+    order = np.argsort(alphas)
+
+    def joined(field: str) -> dict[str, np.ndarray]:
+        return {
+            name: np.concatenate(
+                [getattr(part, field)[name] for part in parts]
+            )[order]
+            for name in getattr(parts[0], field)
+        }
+
+    return dataclasses.replace(
+        parts[0],
+        alphas=alphas[order],
+        losses=joined("losses"),
+        accuracies=joined("accuracies"),
+        barriers={
+            name: float(np.max([part.barriers[name] for part in parts]))
+            for name in parts[0].barriers
+        },
+        num_evaluations=sum(part.num_evaluations for part in parts),
+        seconds=sum(part.seconds for part in parts),
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Connect(Request):
+    """A curve with one bend between two minima, trained to low loss."""
+
+    kind = "connection"
+    title = "Connecting curve"
+    curve: str = "bezier"
+    num_steps: int = 200
+    num_points: int = 25
+    seed: int = 0
+
+    def cost(self) -> str:
+        return (
+            f"{self.num_steps} training steps and "
+            f"{2 * len(SPLITS) * self.num_points} loss evaluations on "
+            f"{self.samples()}"
+        )
+
+    def run(self, job: Job) -> "Connection":
+        objectives = BENCH.objectives(self.minima[0], self.data, job)
+        ends = [BENCH.model(minimum, job) for minimum in self.minima]
+        job.stage("Training the bend")
+        from keras_sharpness.landscape import connect_minima
+
+        return connect_minima(
+            objectives,
+            *ends,
+            curve=self.curve,
+            num_steps=self.num_steps,
+            num_points=self.num_points,
+            seed=self.seed,
+            progress=job.step,
+        )
+
+    def setup_code(self) -> str:
+        return pair_code(self)
+
+    def code(self, variable: str) -> str:
+        return (
+            f"{variable} = ks.landscape.connect_minima(\n"
+            '    {"train": train, "test": test}, model, end,\n'
+            f"    curve={self.curve!r}, num_steps={self.num_steps},\n"
+            f"    num_points={self.num_points}, seed={self.seed},\n"
+            ")"
+        )
+
+    @staticmethod
+    def chart_code(variables: dict[str, Request]) -> str:
+        return pair_chart_code("connection_chart", variables)

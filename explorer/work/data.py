@@ -1,0 +1,122 @@
+"""The samples that models are measured on, as a reader chooses them."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import zipfile
+from typing import TYPE_CHECKING
+
+from keras_sharpness.saving import ModelFileError
+from work.losses import chosen_loss, loss_code, targets_code
+from work.minimum import Minimum
+
+if TYPE_CHECKING:
+    from keras_sharpness.data import ClassificationData
+
+SHIPPED = "mnist_5k"
+# Unpacked: a small archive can hold a large array of zeros.
+_MOST_BYTES = 1 << 30
+
+
+@dataclasses.dataclass(frozen=True)
+class DataChoice:
+    """Samples, loss and mode of batch normalisation.
+
+    Attributes:
+        name: Str. Of a data set, or of a dropped archive.
+        num_samples: Int, of the training and of the test samples, the first
+            ones; or None for all.
+        loss: Str, a key of `LOSSES`.
+        batch_norm: Str, as of `Objective`.
+        file: Path of a dropped `.npz` archive, or None.
+        sha256: Str. Of that archive.
+    """
+
+    name: str = SHIPPED
+    num_samples: int | None = 1000
+    loss: str = "auto"
+    batch_norm: str = "inference"
+    file: pathlib.Path | None = dataclasses.field(default=None, compare=False)
+    sha256: str = ""
+
+    def load(self) -> "ClassificationData":
+        """The data set, whole.
+
+        Raises:
+            ValueError: If it is not one, or too large.
+        """
+        if self.file is None:
+            return _shared(self.name)
+        check_archive(self.file, self.name)
+        from keras_sharpness.data import load_npz
+
+        try:
+            return load_npz(self.file)
+        except ValueError as error:
+            # The name it was dropped under, not the one it has here.
+            text = str(error).replace(str(self.file), self.name)
+            raise ValueError(text) from error
+
+    def code(self, minimum: Minimum, splits: tuple[str, ...]) -> str:
+        """Lines that make `data` and the objectives of `model`."""
+        loss = chosen_loss(self.loss, minimum.path)
+        lines = [f"data = ks.data.load({self.name!r})"]
+        count = "" if self.num_samples is None else f"[:{self.num_samples}]"
+        lines.append("options = {")
+        lines.append(f'    "loss": {loss_code(loss)},')
+        lines.append(f'    "batch_norm": {self.batch_norm!r},')
+        lines.append("}")
+        for split in splits:
+            labels = targets_code(loss, f"data.y_{split}{count}")
+            more = ", calibration=train" if split == "test" else ""
+            if split == "test" and "train" not in splits:
+                more = ""
+            lines.append(f"{split} = ks.Objective(")
+            lines.append(f"    model, data.x_{split}{count},")
+            lines.append(f"    {labels}{more}, **options")
+            lines.append(")")
+        return "\n".join(lines)
+
+
+@functools.lru_cache(maxsize=2)
+def _shared(name: str) -> "ClassificationData":
+    from keras_sharpness.data import load
+
+    return load(name, download=False)
+
+
+def check_archive(path: pathlib.Path, name: str) -> None:
+    """Refuses an archive that would unpack to more than the memory is for.
+
+    Raises:
+        ModelFileError: If it is none, or too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ModelFileError(
+            f"{name} is not an `.npz` archive, or only the beginning of one. "
+            "Write it with `np.savez`."
+        ) from error
+    if size > _MOST_BYTES:
+        raise ModelFileError(
+            f"{name} would take {size / 1e6:,.0f} MB of memory; the limit is "
+            f"{_MOST_BYTES / 1e6:,.0f} MB. Keep fewer samples."
+        )
+
+
+def installed_sets() -> list[str]:
+    """The data set that ships, and what TensorFlow Datasets has prepared.
+
+    Read from the names of folders; TensorFlow is not imported.
+    """
+    default = pathlib.Path.home() / "tensorflow_datasets"
+    root = pathlib.Path(os.environ.get("TFDS_DATA_DIR", default))
+    found = set()
+    for pattern in ("*/*/dataset_info.json", "*/*/*/dataset_info.json"):
+        for file in root.glob(pattern):
+            # Above the version's folder.
+            found.add(file.parents[1].relative_to(root).as_posix())
+    return [SHIPPED, *sorted(found - {SHIPPED})]

@@ -1,0 +1,196 @@
+"""One computation at a time, in a thread, that can be watched and stopped."""
+
+import collections
+import dataclasses
+import pathlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Any, Literal
+
+from keras_sharpness.saving import KerasSharpnessError
+from work.keras_state import IN_USE
+
+State = Literal["waiting", "running", "done", "stopped", "failed"]
+# Before that many seconds an estimate of the rest is a guess.
+_SECONDS_TO_JUDGE = 0.5
+
+
+class Stopped(BaseException):
+    """Raised in the work to end it; no error, so nothing shall catch it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        stage: Str. What is being done.
+        done: Int. Steps of the stage that are done.
+        total: Int. Steps of the stage; 0 where they are not counted.
+        remaining: Float. Seconds, or None while nobody can tell.
+    """
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    remaining: float | None = None
+
+
+class Job:
+    """A computation of one session.
+
+    Args:
+        key: Hashable. Tells computations apart.
+        title: Str. What is computed.
+        work: Callable that takes the job and reports to it.
+        folder: Path of a folder for what a stopped job goes on from.
+    """
+
+    def __init__(
+        self,
+        key: Hashable,
+        title: str,
+        work: Callable[["Job"], None],
+        folder: pathlib.Path,
+    ):
+        self.key, self.title = key, title
+        self.state: State = "waiting"
+        self.progress = Progress("Waiting")
+        self.partial: Any = None
+        self.num_partials = 0
+        self.message = ""
+        self.folder = folder
+        # What it is at now, of several.
+        self.request: Any = None
+        self._work: Callable[[Job], None] | None = work
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._since = 0.0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("waiting", "running")
+
+    def stop(self) -> None:
+        """Asks the work to end; it does at its next step."""
+        self._stop.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Waits until it has ended; whether it has."""
+        return self._ended.wait(seconds)
+
+    def stage(self, name: str) -> None:
+        """Called by the work when it begins with something else."""
+        self._since = time.monotonic()
+        self.progress = Progress(name)
+        self.check()
+
+    def step(self, done: int, total: int) -> None:
+        """Called by the work after every step of a stage."""
+        seconds = time.monotonic() - self._since
+        remaining = None
+        if done and seconds > _SECONDS_TO_JUDGE:
+            remaining = seconds / done * (total - done)
+        self.progress = Progress(self.progress.stage, done, total, remaining)
+        self.check()
+
+    def show(self, partial: Any) -> None:
+        """Called by the work when there is something to look at."""
+        self.partial = partial
+        self.num_partials += 1
+        self.check()
+
+    def check(self) -> None:
+        """Ends the work, from within, once it was asked to stop."""
+        if self._stop.is_set():
+            raise Stopped
+
+    def run(self) -> None:
+        """Does the work; called by the thread, returns whatever happens."""
+        try:
+            self.check()
+            self.state = "running"
+            with IN_USE:
+                self._work(self)
+            self.state = "done"
+        except Stopped:
+            self.state = "stopped"
+        except MemoryError:
+            self._fail(
+                "The memory of this machine does not suffice. Choose fewer "
+                "samples, or a smaller grid."
+            )
+        except _expected() as error:
+            self._fail(str(error))
+        finally:
+            if self.is_active:
+                self._fail(
+                    "The explorer itself has an error here; the terminal that "
+                    "it was started from tells which one."
+                )
+            # The work holds models, which nobody needs any more.
+            self._work = None
+            self._ended.set()
+
+    def _fail(self, message: str) -> None:
+        self.message, self.state = message, "failed"
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """What models and data of strangers make the package raise."""
+    kinds = [KerasSharpnessError, ArithmeticError, LookupError, OSError]
+    kinds += [RuntimeError, TypeError, ValueError]
+    if "tensorflow" in sys.modules:
+        kinds.append(sys.modules["tensorflow"].errors.OpError)
+    return tuple(kinds)
+
+
+class Worker:
+    """The thread of the process that computes, first come, first served."""
+
+    def __init__(self) -> None:
+        self._jobs: collections.deque[Job] = collections.deque()
+        self._lock = threading.Lock()
+        self._is_serving = False
+
+    def submit(self, job: Job) -> None:
+        """Puts a job at the end of the queue."""
+        with self._lock:
+            self._jobs.append(job)
+            if not self._is_serving:
+                self._start()
+
+    def ahead_of(self, job: Job) -> int:
+        """How many jobs come before one that waits."""
+        with self._lock:
+            return self._jobs.index(job) if job in self._jobs else 0
+
+    def _start(self) -> None:
+        self._is_serving = True
+        # A daemon: it must not keep a server alive that shall end.
+        threading.Thread(
+            target=self._serve, name="computations", daemon=True
+        ).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                self._jobs[0].run()
+            finally:
+                # Also where an error ends this thread: the jobs behind it
+                # are served by another one.
+                with self._lock:
+                    self._jobs.popleft()
+                    goes_on = self._is_serving = bool(self._jobs)
+                    if sys.exception() is not None and goes_on:
+                        self._start()
+            if not goes_on:
+                return
+
+
+# One for all sessions: two computations at once would take each other's
+# processors and memory, and both be later.
+WORKER = Worker()

@@ -1,0 +1,131 @@
+"""The numbers of minima side by side, and what each of them cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from work.data import DataChoice
+from work.measure import Measure
+from work.minimum import Minimum
+
+EPSILONS = (1e-3, 5e-4)
+QUANTITIES = (
+    ("evaluation", 0.0),
+    *(("sharpness", epsilon) for epsilon in EPSILONS),
+    ("eigenvalues", 3.0),
+    ("trace", 100.0),
+)
+# The columns of the table and how they are written.
+FORMATS = {
+    "test acc. (%)": "%.2f",
+    **{f"φ {epsilon:g} (%)": "%.4g" for epsilon in EPSILONS},
+    "λ₁": "%.4g",
+    "trace": "%.4g",
+    "± trace": "%.2g",
+    "train loss": "%.4g",
+    "test loss": "%.4g",
+    "train acc. (%)": "%.2f",
+    "‖w‖": "%.4g",
+}
+# What is no measure of sharpness or of success, or differs by nature.
+_NOT_COMPARED = {"± trace", "train acc. (%)"}
+
+
+def requests_for(minima: list[Minimum], data: DataChoice) -> list[Measure]:
+    """What to measure of every minimum, minimum by minimum."""
+    return [
+        Measure(minima=(minimum,), data=data, quantity=quantity, option=option)
+        for minimum in minima
+        for quantity, option in QUANTITIES
+    ]
+
+
+def table(requests: list[Measure], results: list[Any]) -> pd.DataFrame:
+    """One row per minimum and the columns of `FORMATS`; NaN if unknown."""
+    rows: dict[str, dict[str, float]] = {}
+    for request, result in zip(requests, results, strict=True):
+        row = rows.setdefault(request.minima[0].name, {})
+        if result is not None:
+            row.update(_numbers(request, result))
+    frame = pd.DataFrame.from_dict(rows, orient="index", dtype=float)
+    return frame.reindex(columns=list(FORMATS)).rename_axis("minimum")
+
+
+def _numbers(request: Measure, result: Any) -> dict[str, Any]:
+    if request.quantity == "sharpness":
+        return {f"φ {request.option:g} (%)": result.value}
+    if request.quantity == "eigenvalues":
+        return {"λ₁": float(result.eigenvalues[0])}
+    if request.quantity == "trace":
+        return {"trace": result.value, "± trace": result.standard_error}
+    percent = {
+        f"{split} acc. (%)": None if value is None else 100 * value
+        for split, value in (
+            ("train", result.train_accuracy),
+            ("test", result.test_accuracy),
+        )
+    }
+    return {
+        **percent,
+        "train loss": result.train_loss,
+        "test loss": result.test_loss,
+        "‖w‖": result.weight_norm,
+    }
+
+
+def relative(
+    frame: pd.DataFrame, reference: str, groups: Mapping[str, str]
+) -> pd.DataFrame:
+    """Every number divided by the reference's, one row for each.
+
+    Args:
+        frame: DataFrame of `table`.
+        reference: Str. A row of it.
+        groups: Mapping from minima to what has one colour.
+
+    Returns:
+        A DataFrame with the columns minimum, group, quantity, value, ratio.
+    """
+    rows = [
+        {
+            "minimum": name,
+            "group": groups[name],
+            "quantity": quantity,
+            "value": value,
+            "ratio": value / frame.loc[reference, quantity]
+            if frame.loc[reference, quantity]
+            else float("nan"),
+        }
+        for name, numbers in frame.iterrows()
+        for quantity, value in numbers.items()
+        if quantity not in _NOT_COMPARED
+    ]
+    return pd.DataFrame(rows)
+
+
+def costs(requests: list[Measure], results: list[Any]) -> pd.DataFrame:
+    """One row per number that is known: passes over the data and seconds."""
+    rows = []
+    for request, result in zip(requests, results, strict=True):
+        if result is None:
+            continue
+        products = getattr(result, "num_products", None)
+        evaluations = getattr(result, "num_evaluations", None)
+        passes = "one evaluation of each set"
+        if products is not None:
+            passes = f"{products} Hessian products"
+        elif evaluations is not None:
+            passes = f"{evaluations} gradients"
+        rows.append(
+            {
+                "minimum": request.minima[0].name,
+                "number": request.label,
+                "took": passes,
+                "seconds": getattr(result, "seconds", None),
+                "samples": result.objective["num_samples"],
+                "seed": getattr(result, "seed", None),
+            }
+        )
+    columns = ["minimum", "number", "took", "seconds", "samples", "seed"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,105 @@
+"""What a session keeps, where, and until when."""
+
+import os
+import pathlib
+import tempfile
+
+import pytest
+from work.bench import BENCH
+from work.data import DataChoice
+from work.measure import Measure
+from work.session import MOST_FILES, Session, sweep
+
+from keras_sharpness.saving import ModelFileError
+from tests.explorer.driving import SECONDS
+
+
+@pytest.fixture
+def session():
+    session = Session()
+    yield session
+    session.close()
+
+
+def evaluation(minimum):
+    return Measure(
+        minima=(minimum,),
+        data=DataChoice(num_samples=32),
+        quantity="evaluation",
+    )
+
+
+def test_nothing_is_left_when_the_browser_leaves(model_files, tmp_path):
+    session = Session()
+    minimum = session.add_model(
+        "../../evil.keras", model_files["first"].read_bytes()
+    )
+    assert minimum.path.parent == session.folder
+    assert minimum.path.stem == minimum.sha256
+    assert (session.folder.stat().st_mode & 0o777) == 0o700
+    request = evaluation(minimum)
+    job = session.start([request])
+    assert job.wait(SECONDS)
+    assert session.result(request).train_loss > 0
+    digest = minimum.sha256
+    assert digest in BENCH._models
+    session.close()
+    assert not session.folder.exists()
+    assert session.result(request) is None
+    assert digest not in BENCH._models
+    assert not [key for key in BENCH._objectives if key[0] == digest]
+    # Nor anywhere else, under its own name.
+    assert not list(pathlib.Path(tempfile.gettempdir()).glob("*evil*"))
+
+
+def test_results_of_dropped_files_stay_in_their_session(session, model_files):
+    content = model_files["first"].read_bytes()
+    request = evaluation(session.add_model("first.keras", content))
+    assert session.start([request]).wait(SECONDS)
+    other = Session()
+    try:
+        same = evaluation(other.add_model("first.keras", content))
+        assert same.key == request.key
+        assert session.result(request) is not None
+        assert other.result(same) is None
+    finally:
+        other.close()
+
+
+def test_a_new_computation_stops_the_one_before(session, model_files):
+    minimum = session.add_model("a.keras", model_files["first"].read_bytes())
+    first = session.start([evaluation(minimum)] * 50)
+    second = session.start([evaluation(minimum)])
+    assert second.wait(SECONDS)
+    assert first.wait(SECONDS)
+    assert first.state in ("stopped", "done")
+    assert second.state == "done"
+
+
+def test_there_is_a_limit_of_files(session, model_files, monkeypatch):
+    monkeypatch.setattr("work.session.MOST_FILES", 2)
+    for name in ("first", "second"):
+        session.add_model(name, model_files[name].read_bytes())
+    with pytest.raises(ModelFileError, match="2 files"):
+        session.add_model("wide", model_files["wide"].read_bytes())
+    assert MOST_FILES > 2
+    session.remove("first")
+    session.add_model("wide", model_files["wide"].read_bytes())
+    assert list(session.minima) == ["second", "wide"]
+
+
+def test_names_are_told_apart(session, model_files):
+    for name in ("first", "second", "wide"):
+        session.add_model("model.keras", model_files[name].read_bytes())
+    assert list(session.minima) == ["model", "model (2)", "model (3)"]
+
+
+def test_what_a_killed_server_left_is_swept(session):
+    folder = pathlib.Path(tempfile.gettempdir())
+    # Beyond the highest process id of Linux.
+    left = folder / f"keras-sharpness-explorer-{2**22 + 1}-abc"
+    left.mkdir()
+    sweep()
+    assert not left.exists()
+    assert session.folder.exists()
+    assert str(os.getpid()) in session.folder.name
