@@ -125,9 +125,7 @@ class Scale(keras.layers.Layer):
 
 def test_custom_objects(run):
     run.save_model(keras.Sequential([keras.Input((3,)), Scale()]))
-    with pytest.raises(
-        ModelFileError, match="Unknown layer class"
-    ):
+    with pytest.raises(ModelFileError, match="Unknown layer class"):
         run.load_model()
     loaded = run.load_model(custom_objects={"Scale": Scale})
     np.testing.assert_array_equal(loaded(X), 2.0 * X)
