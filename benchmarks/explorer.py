@@ -25,7 +25,7 @@ sys.path.insert(0, str(EXPLORER))
 
 from serve import served  # noqa: E402
 
-REPEATS = 3
+REPEATS = 5
 NUM_MODELS, UNITS = 10, 3500
 EMPTY = 'import streamlit as st\nst.title("Empty")\n'
 
