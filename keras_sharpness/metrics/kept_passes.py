@@ -11,7 +11,7 @@ from keras_sharpness.metrics.two_stages import TwoStages
 
 # With fewer weights times samples a product is over before the second function
 # has been compiled, and its time is the host's.
-_WORTHWHILE = 1e7
+_WORTHWHILE = 2e6
 
 
 def is_worthwhile(size: int, num_samples: int) -> bool:
