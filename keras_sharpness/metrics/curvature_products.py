@@ -20,7 +20,6 @@ from keras_sharpness.metrics.kept_passes import KeptPasses
 from keras_sharpness.metrics.max_pooling import quick_max_pooling
 from keras_sharpness.metrics.two_stages import TwoStages
 from keras_sharpness.metrics.weights import WeightLayout
-from keras_sharpness.training.xla import gains_from_xla
 
 _PIECE = 4096
 
@@ -35,6 +34,7 @@ class CurvatureProducts:
         point: `EvaluationPoint`, where compiled functions stand.
         block_size: Int. Vectors multiplied at once, None for what the free
             memory has room for.
+        jit_compile: Bool. Whether XLA compiles what multiplies.
     """
 
     def __init__(
@@ -45,12 +45,14 @@ class CurvatureProducts:
         layout: WeightLayout,
         point: EvaluationPoint,
         block_size: int | None,
+        jit_compile: bool,
     ):
         self._model = model
         self._batch_loss = batch_loss
         self._layout = layout
         self._point = point
         self._block_size = block_size
+        self._jit_compile = jit_compile
         self._stages: dict[int, tuple[Any, TwoStages]] = {}
 
     def kept_passes(self) -> KeptPasses:
@@ -93,7 +95,7 @@ class CurvatureProducts:
             # other products take less memory one by one.
             step = (
                 1
-                if kept is not None and not gains_from_xla(self._model)
+                if kept is not None and not self._jit_compile
                 else self._vectors_at_once(
                     len(vectors), next(iter(batches)), share, differentiate
                 )
@@ -134,7 +136,9 @@ class CurvatureProducts:
             twice=True,
         )
         return self._point.compile(
-            (curvature, num_vectors, keep), vectors_first
+            (curvature, num_vectors, keep),
+            vectors_first,
+            jit_compile=self._jit_compile,
         )
 
     def _two_stages(self, compiled: Any, arguments: tuple) -> TwoStages:
@@ -143,7 +147,7 @@ class CurvatureProducts:
             stages = TwoStages(
                 concrete,
                 len(tf.nest.flatten(arguments[0])),
-                jit_compile=gains_from_xla(self._model),
+                jit_compile=self._jit_compile,
             )
             # With the function, so that no other gets its identity.
             self._stages[id(concrete)] = (concrete, stages)

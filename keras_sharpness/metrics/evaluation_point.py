@@ -52,12 +52,15 @@ class EvaluationPoint:
         """Replaces the state by `estimate(state)`."""
         self._assign(self._state, estimate(self._state))
 
-    def compile(self, key: Any, function: Callable) -> Callable:
+    def compile(
+        self, key: Any, function: Callable, *, jit_compile: bool = False
+    ) -> Callable:
         """`function(weights, state, …)` compiled as a function of the rest.
 
         Args:
             key: Hashable. Under which it is kept for the next time.
             function: Callable.
+            jit_compile: Bool. Whether by XLA.
 
         Returns:
             Callable.
@@ -72,7 +75,10 @@ class EvaluationPoint:
             # Keras does not convert layers by AutoGraph either; without it a
             # layer's exception arrives as it was raised.
             compiled = tf.function(
-                at_present_point, reduce_retracing=True, autograph=False
+                at_present_point,
+                reduce_retracing=True,
+                autograph=False,
+                jit_compile=jit_compile or None,
             )
             # TensorFlow takes the functions of all objectives for one that is
             # traced again and again, and advises against it.

@@ -33,6 +33,7 @@ from keras_sharpness.metrics.losses import (
 from keras_sharpness.metrics.moments import Moments
 from keras_sharpness.metrics.repeatability import check_repeats
 from keras_sharpness.metrics.weights import WeightLayout
+from keras_sharpness.training.xla import gains_from_xla
 
 
 class Objective:
@@ -178,6 +179,8 @@ class Objective:
             layout=self.layout,
             point=self._point,
             block_size=block_size,
+            jit_compile=is_worthwhile(self.size, self.num_samples)
+            and gains_from_xla(model),
         )
         self._keeps = self._keeps_activations(keep_activations)
         self._scale = loss_scale(
