@@ -16,6 +16,7 @@ from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.differentiability import naming_layers
 from keras_sharpness.metrics.evaluation_point import EvaluationPoint
+from keras_sharpness.metrics.fusion import gains_from_fusion
 from keras_sharpness.metrics.kept_passes import KeptPasses
 from keras_sharpness.metrics.max_pooling import quick_max_pooling
 from keras_sharpness.metrics.two_stages import TwoStages
@@ -34,7 +35,8 @@ class CurvatureProducts:
         point: `EvaluationPoint`, where compiled functions stand.
         block_size: Int. Vectors multiplied at once, None for what the free
             memory has room for.
-        jit_compile: Bool. Whether XLA compiles what multiplies.
+        jit_compile: Bool. Whether XLA compiles what multiplies where it makes
+            that faster.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class CurvatureProducts:
         self._point = point
         self._block_size = block_size
         self._jit_compile = jit_compile
+        self._is_looked_at = False
         self._stages: dict[int, tuple[Any, TwoStages]] = {}
 
     def kept_passes(self) -> KeptPasses:
@@ -83,8 +86,9 @@ class CurvatureProducts:
                 point; it is entered only when the point has to be looked at.
             kept: `KeptPasses` of this point, or None.
             differentiate: Callable. The compiled gradient of a batch, by
-                which the memory is estimated.
+                which the memory and the use of XLA are estimated.
         """
+        self._decide(next(iter(batches)), share, differentiate)
         with contextlib.ExitStack() as stack:
 
             @functools.cache
@@ -119,6 +123,17 @@ class CurvatureProducts:
                         total[block], products, strict=True
                     ):
                         add(row, product)
+
+    def _decide(
+        self, batch: Batch, share: Callable, differentiate: Any
+    ) -> None:
+        # By the operations of the gradient; those of its derivatives are of
+        # the same kinds.
+        if self._jit_compile and not self._is_looked_at:
+            self._jit_compile = gains_from_fusion(
+                differentiate.get_concrete_function(*batch[:3], share(batch))
+            )
+        self._is_looked_at = True
 
     def _compiled(
         self, curvature: Curvature, num_vectors: int, keep: bool
