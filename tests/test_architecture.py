@@ -26,7 +26,7 @@ STOREYS = [
 METRICS = [
     ("weights", "batch_norm", "exact_moments", "max_pooling"),
     ("block_size", "class_weights"),
-    ("two_stages", "kept_passes", "fusion"),
+    ("smallest_cut", "two_stages", "kept_passes", "fusion"),
     ("batches", "half_precision", "second_gradients", "differentiability"),
     ("folding", "losses"),
     ("output_coordinates", "stateless"),

@@ -1,35 +1,22 @@
 """A traced function cut in two, at what some of its arguments change."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
 
-# Repeated rather than kept: they cost next to nothing and their results are
-# large, or refer to memory that is kept anyhow.
-_REPEATED = frozenset(
-    {
-        "BroadcastTo",
-        "Const",
-        "ExpandDims",
-        "Fill",
-        "Identity",
-        "Reshape",
-        "Shape",
-        "Squeeze",
-        "ZerosLike",
-    }
-)
+from keras_sharpness.metrics.smallest_cut import cut
 
 
 class TwoStages:
     """A traced function of tensors a and b as `second(first(b), a)`.
 
-    `first` computes all that does not depend on a, and hands over what the
-    rest of the operations need of it. So a function that is called many times
-    with the same b does that part once. The values are those of the whole
-    function; optimised apart, they may differ in the last digits.
+    `first` computes what does not depend on a, and hands over as little of it
+    as the rest of the operations need; what follows from that by cheap
+    operations, `second` repeats. So a function that is called many times with
+    the same b does the costly part of it once. The values are those of the
+    whole function; optimised apart, they may differ in the last digits.
 
     Operations are cut as a graph, so that it works for whatever can be traced.
     Control dependencies are dropped: nothing but outputs is computed.
@@ -56,7 +43,7 @@ class TwoStages:
             if tensor.name not in captures
         ]
         outputs = [tensor.name for tensor in function.outputs]
-        self._kept, after = _cut(graph, given, function.outputs)
+        self._kept, after = cut(given, function.outputs)
         kept = [tensor.name for tensor in self._kept]
         before = _needed(self._kept)
 
@@ -124,30 +111,6 @@ class TwoStages:
             )
         )
         return [known[n] if n in known else found[n] for n in outputs]
-
-
-def _cut(
-    graph: Any, given: Sequence[str], outputs: Iterable[Any]
-) -> tuple[list[Any], set[str]]:
-    """The tensors to keep, and the operations that come after them."""
-    depends = {name.split(":")[0] for name in given}
-    for operation in graph.get_operations():
-        if any(tensor.op.name in depends for tensor in operation.inputs):
-            depends.add(operation.name)
-    kept: dict[str, Any] = {}
-    after: set[str] = set()
-    stack = list(outputs)
-    while stack:
-        tensor = stack.pop()
-        operation = tensor.op
-        if operation.name in after:
-            continue
-        if operation.name in depends or operation.type in _REPEATED:
-            after.add(operation.name)
-            stack.extend(operation.inputs)
-        else:
-            kept[tensor.name] = tensor
-    return list(kept.values()), after
 
 
 def _needed(tensors: Iterable[Any]) -> set[str]:
