@@ -31,6 +31,7 @@ EMPTY = 'import streamlit as st\nst.title("Empty")\n'
 
 
 def main():
+    """Measures pages and memory, and writes what was found."""
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
         rows = [*pages(folder), memory(folder)]
@@ -86,18 +87,21 @@ def pages(folder):
 
 
 def heading(page, text):
+    """Waits until the heading of the page is there."""
     expect(page.get_by_role("heading", level=1)).to_have_text(
         text, timeout=60_000
     )
 
 
 def figure(page, text):
+    """Waits until a figure that holds the text is there."""
     # For a moment the figure of the other tab is there, too.
     chart = page.get_by_test_id("stVegaLiteChart").filter(has_text=text)
     chart.wait_for(timeout=60_000)
 
 
 def click(page, tab, text):
+    """Opens a tab: the seconds until its figure is there."""
     start = time.perf_counter()
     page.get_by_role("tab", name=tab).click()
     figure(page, text)

@@ -48,6 +48,7 @@ class Clock(keras.callbacks.Callback):
         self.times = [now()]
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Reads both clocks."""
         del epoch, logs
         self.times.append(now())
 
@@ -58,6 +59,7 @@ def now() -> tuple[float, float]:
 
 
 def load_data(num_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """The training digits that ship with the package, repeated."""
     data = keras_sharpness.data.load("mnist_5k")
     repeats = -(-num_samples // len(data.x_train))
     x = np.concatenate([data.x_train] * repeats)[:num_samples]
@@ -100,6 +102,7 @@ def summarize(turns: list[np.ndarray], num_samples: int) -> dict:
 
 
 def main() -> None:
+    """Times the contenders in turns, and writes what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="F1")
     parser.add_argument("--num-samples", type=int, default=20480)

@@ -3,119 +3,32 @@
 Started with `streamlit run explorer/app.py -- --runs runs`.
 """
 
-import argparse
 import pathlib
 import sys
 
 import streamlit as st
-from altair.utils.schemapi import debug_mode
-from views import (
-    about,
-    around,
-    between,
-    compare,
-    sidebar,
-    spectrum,
-    study_page,
-    training,
-    unfinished,
-)
-from views.errors import shown_errors
-from views.state import Look, session
-from views.text import plain
-from work.source import DEMO, Source, study_source
-
-from keras_sharpness.runs import find_studies
-
-_TABS = {
-    "Compare": compare.show,
-    "Between": between.show,
-    "Around": around.show,
-    "Spectrum": spectrum.show,
-    "Training": training.show,
-    "Study": study_page.show,
-    "About": about.show,
-}
 
 
 def main() -> None:
+    """Draws the page, as `views.page` has it."""
     # A file: icons of the browser's tab by name would come from the network.
     icon = pathlib.Path(__file__).with_name("icon.svg")
     st.set_page_config(
         page_title="keras_sharpness", page_icon=icon, layout="wide"
     )
     st.logo(icon, size="large")
-    root = runs_folder()
-    found = sorted(find_studies(root), key=begun, reverse=True)
-    paths = {study_name(path, root): path for path in found}
-    name = sidebar.choose(list(paths))
-    sidebar.drop_models()
-    with shown_errors("This study"):
-        if name == sidebar.FILES:
-            source = Source(
-                name, "Dropped files", tuple(session().minima.values())
-            )
-        else:
-            path = DEMO if name == sidebar.DEMO else paths[name]
-            source = study_source(name, path)
-        show_source(source)
-
-
-def show_source(source: Source) -> None:
-    minima = sidebar.choose_minima(source)
-    data = sidebar.choose_data(source.data)
-    sidebar.show_facts(source)
-    st.title(plain(source.title))
-    if source.name == sidebar.DEMO:
-        st.caption(
-            "The pair that ships with the package: one network, trained with "
-            "a small and with a large batch from the same start. Which of the "
-            "two minima is sharper, which one does better on test data, and "
-            "what lies between them?"
+    place = st.empty()
+    if "views.page" not in sys.modules:
+        # The first page of a server: an empty chart lets the browser fetch
+        # what draws charts while Python imports what makes them. Either takes
+        # a large part of a second.
+        place.vega_lite_chart(
+            {"data": {"values": []}, "mark": "point", "width": 1, "height": 1}
         )
-    if source.name == sidebar.FILES and not source.minima:
-        unfinished.show_no_files()
-        return
-    look = Look(source, minima, data)
-    tabs = st.tabs(list(_TABS), key="view", bind="query-params")
-    for tab, (label, show) in zip(tabs, _TABS.items(), strict=True):
-        if tab.open:
-            with tab, shown_errors(label):
-                show(look)
+    from views import page
+
+    place.empty()
+    page.show()
 
 
-def runs_folder() -> pathlib.Path:
-    """The folder given as `--runs`."""
-    parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--runs", type=pathlib.Path, default="runs")
-    try:
-        options, unknown = parser.parse_known_args(sys.argv[1:])
-        problem = f"unknown: {' '.join(unknown)}" if unknown else ""
-    except argparse.ArgumentError as error:
-        problem = str(error)
-    if problem:
-        st.error(
-            f"{plain(problem)}. Start the explorer with "
-            "`streamlit run explorer/app.py -- --runs FOLDER`.",
-            title="The options are not right",
-        )
-        st.stop()
-    return options.runs
-
-
-def begun(path: pathlib.Path) -> float:
-    """When the study was begun, to show the newest one first."""
-    return (path / "study.json").stat().st_mtime
-
-
-def study_name(path: pathlib.Path, root: pathlib.Path) -> str:
-    """What the study is called in the list and in the address."""
-    if path == root:
-        return path.resolve().name
-    return path.relative_to(root).as_posix()
-
-
-# Altair checks every part of a chart against its schema, which takes longer
-# than all the rest; the tests check the charts.
-with debug_mode(False):
-    main()
+main()

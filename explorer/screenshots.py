@@ -32,6 +32,7 @@ PICTURES = {
 
 
 def main() -> None:
+    """Takes all pictures, and that of a surface that is computed."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -74,6 +75,7 @@ def settle(page: Page, *, has_chart: bool) -> None:
 
 
 def picture(page: Page, name: str) -> None:
+    """Writes what the browser shows."""
     page.screenshot(path=FOLDER / f"{name}.png")
     print(FOLDER / f"{name}.png")
 

@@ -11,7 +11,6 @@ from keras_sharpness.landscape import Interpolation
 from keras_sharpness.runs import RunFolder, RunFolderError, StudyFolder
 from keras_sharpness.studies import Comparison
 from keras_sharpness.studies.pairs import pair_name
-from keras_sharpness.training import TrainingHistory
 
 _RESULT, _REPORT = "comparison.json", "report.html"
 
@@ -48,10 +47,23 @@ class Study:
         """
         return cls(folder, Comparison.load(folder.path_of(_RESULT)))
 
+    def runs(self) -> list[RunFolder]:
+        """The runs, one for each row of the outcome.
+
+        Raises:
+            RunFolderError: If one is missing.
+        """
+        return [self._run(row) for row in self.comparison.rows]
+
     @property
     def settings(self) -> dict[str, Any]:
         """What was asked for, that of the measurements under `"plan"`."""
         return self.comparison.settings
+
+    @property
+    def file(self) -> pathlib.Path:
+        """Where the outcome is."""
+        return self.folder.path_of(_RESULT)
 
     @property
     def report(self) -> pathlib.Path:
@@ -84,19 +96,6 @@ class Study:
             RunFolderError: If the file is missing or damaged.
         """
         return self.folder.read(pair_name(path, seed))
-
-    def histories(self) -> dict[str, TrainingHistory]:
-        """The training of every run, by its name.
-
-        Raises:
-            RunFolderError: If a file is missing or damaged.
-        """
-        return {
-            f"{self.batch_names[row['batch']]}, seed {row['seed']}": (
-                self._run(row).history()
-            )
-            for row in self.comparison.rows
-        }
 
     def eigenvalues(self) -> pd.DataFrame | None:
         """One row per run and eigenvalue, or None if none were computed.

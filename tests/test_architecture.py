@@ -25,7 +25,7 @@ STOREYS = [
 # Inside metrics/, from the ground up.
 METRICS = [
     ("weights", "batch_norm", "exact_moments", "max_pooling"),
-    ("block_size", "class_weights"),
+    ("block_size", "class_weights", "packed_weights"),
     ("smallest_cut", "two_stages", "kept_passes", "fusion"),
     ("batches", "half_precision", "second_gradients", "differentiability"),
     ("folding", "losses"),
@@ -34,7 +34,7 @@ METRICS = [
     ("derivatives",),
     ("output_matrices",),
     ("curvature", "evaluation_point"),
-    ("curvature_products",),
+    ("curvature_products", "evaluation"),
     ("objective",),
     ("operators", "products", "power_iteration", "box", "other_data"),
     ("resampling", "checks"),
@@ -42,6 +42,7 @@ METRICS = [
     ("sketch", "deflated_probes", "xtrace"),
     ("lanczos", "thick_restart", "tridiagonal", "basis_memory"),
     ("trace_estimators", "kernel_density", "negative_curvature"),
+    ("hard_samples",),
     ("eigenvalues", "trace", "diagonal", "frobenius_norm", "density"),
     ("epsilon_sharpness", "check", "sampling_error"),
 ]

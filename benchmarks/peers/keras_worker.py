@@ -42,6 +42,7 @@ class Session:
         )
 
     def versions(self):
+        """The installed versions of the libraries."""
         return worker.versions(PACKAGES)
 
     def make(self):
@@ -106,9 +107,11 @@ class Session:
         return {}
 
     def start(self, **order):
+        """Prepares one operation; see `worker`."""
         return self._turns.start(**order)
 
     def call(self, **order):
+        """Runs the operation that was prepared; see `worker`."""
         return self._turns.call(**order)
 
 

@@ -14,6 +14,8 @@ BATCH_NORM_EPSILON = 1e-3
 
 
 class F1(nn.Module):
+    """The fully connected network for MNIST."""
+
     def __init__(self):
         super().__init__()
         for layer in range(1, 6):
@@ -21,6 +23,7 @@ class F1(nn.Module):
         self.logits = nn.Linear(512, 10)
 
     def forward(self, x):
+        """The logits of a batch."""
         x = x.flatten(1)
         for layer in range(1, 6):
             x = _normalized_relu(self, f"dense_{layer}", x)
@@ -28,6 +31,8 @@ class F1(nn.Module):
 
 
 class C1(nn.Module):
+    """The small convolutional network for CIFAR-10."""
+
     def __init__(self):
         super().__init__()
         _add_convolution(self, "conv_1", 3, 64, 5, bias=True)
@@ -39,6 +44,7 @@ class C1(nn.Module):
         self.logits = nn.Linear(192, 10)
 
     def forward(self, x):
+        """The logits of a batch."""
         for layer in (1, 2):
             x = _normalized_relu(self, f"conv_{layer}", x)
             # Keras' "same" pads right and below only, as `ceil_mode` does.
@@ -50,6 +56,8 @@ class C1(nn.Module):
 
 
 class ResNet(nn.Module):
+    """A residual network of three blocks."""
+
     def __init__(self):
         super().__init__()
         _add_convolution(self, "stem", 3, 16)
@@ -68,6 +76,7 @@ class ResNet(nn.Module):
         self.logits = nn.Linear(64, 10)
 
     def forward(self, x):
+        """The logits of a batch."""
         x = _normalized_relu(self, "stem", x)
         for block in (1, 2, 3):
             name = f"block_{block}"
@@ -80,6 +89,8 @@ class ResNet(nn.Module):
 
 
 class Transformer(nn.Module):
+    """Two encoder blocks over short sequences."""
+
     def __init__(self):
         super().__init__()
         self.embedding = nn.Linear(16, 64)
@@ -95,6 +106,7 @@ class Transformer(nn.Module):
         self.logits = nn.Linear(64, 10)
 
     def forward(self, x):
+        """The logits of a batch."""
         x = self.position(self.embedding(x))
         for block in (1, 2):
             part = {

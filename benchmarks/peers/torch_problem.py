@@ -21,6 +21,7 @@ class Problem:
 
     @property
     def params(self):
+        """The model's parameters, in its order."""
         return list(self.model.parameters())
 
     def gradient(self):
@@ -59,11 +60,13 @@ class Problem:
         )
 
     def eigenthings_hessian(self):
+        """The Hessian of hessian-eigenthings."""
         return eigenthings.HessianOperator(
             self.model, self.batches, eigenthings.supervised_loss(self.loss)
         )
 
     def eigenthings_gauss_newton(self):
+        """The Gauss-Newton matrix of hessian-eigenthings."""
         return eigenthings.GGNOperator(
             self.model,
             self.batches,

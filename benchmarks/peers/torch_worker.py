@@ -35,6 +35,7 @@ class Session:
         self._folder = folder
 
     def versions(self):
+        """The installed versions of the libraries."""
         return worker.versions(PACKAGES)
 
     def load(self, batch_size, num_samples):
@@ -89,9 +90,11 @@ class Session:
         return {}
 
     def start(self, **order):
+        """Prepares one operation; see `worker`."""
         return self._turns.start(**order)
 
     def call(self, **order):
+        """Runs the operation that was prepared; see `worker`."""
         return self._turns.call(**order)
 
 

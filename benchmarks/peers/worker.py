@@ -93,6 +93,7 @@ class PeakMemory:
         self._start = _status("VmRSS")
 
     def read(self) -> int:
+        """Bytes above those at the start, at the highest point."""
         return _status("VmHWM") - self._start
 
 
@@ -118,7 +119,10 @@ def serve(session: Any) -> None:
         order = json.loads(line)
         try:
             answer = getattr(session, order.pop("order"))(**order)
-        # Whatever a library raises is a cell of the table.
+        # What the libraries compared raise is their own (TensorFlow's and
+        # PyTorch's errors, out of memory among them, AttributeError where an
+        # operation does not exist, plain RuntimeError of all kinds) and a cell
+        # of the table; the other cells are still to be measured.
         except Exception as error:
             traceback.print_exc()
             words = " ".join(str(error).split())

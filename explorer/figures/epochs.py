@@ -43,7 +43,11 @@ def epochs_chart(
         alt.Chart(inline_data(rows))
         .mark_line(point=True)
         .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(title="Epoch", tickMinStep=1)),
+            x=alt.X(
+                "epoch:Q",
+                scale=alt.Scale(zero=False, nice=False),
+                axis=alt.Axis(title="Epoch", tickMinStep=1, tickCount=8),
+            ),
             y=alt.Y("value:Q", scale=axis.scale, axis=axis.axis(title + unit)),
             color=alt.Color(
                 "group:N",

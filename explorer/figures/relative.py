@@ -65,10 +65,10 @@ def relative_chart(
         scale=alt.Scale(domain=groups),
         legend=alt.Legend(title=None, symbolOpacity=1),
     )
-    opacity = alt.Opacity(
-        "shown:N",
-        scale=alt.Scale(domain=[True, False], range=[1.0, _FADED]),
-        legend=None,
+    opacity = (
+        alt.when(alt.datum.shown)
+        .then(alt.value(1.0))
+        .otherwise(alt.value(_FADED))
     )
     base = alt.Chart(inline_data(rows)).encode(
         x=x, y=y, color=color, opacity=opacity, detail="minimum:N"
@@ -78,9 +78,10 @@ def relative_chart(
         .mark_rule(style="reference-line", strokeDash=[4, 3])
         .encode(y=y)
     )
+    name = alt.Tooltip("minimum:N", title="minimum")
     points = base.mark_point(filled=True, size=80).encode(
         tooltip=[
-            alt.Tooltip("minimum:N", title="minimum"),
+            name,
             alt.Tooltip("quantity:N", title="quantity"),
             alt.Tooltip("text:N", title="value"),
             alt.Tooltip("ratio:Q", title=f"times {reference}", format=".4~g"),
@@ -94,7 +95,9 @@ def relative_chart(
     note = f"Each quantity divided by that of {reference}."
     text = "How much sharper, and how much better"
     return themed(
-        alt.layer(one, base.mark_line(), points).properties(
+        alt.layer(
+            one, base.mark_line().encode(tooltip=[name]), points
+        ).properties(
             width=560,
             height=300,
             title=heading(text, [note]),

@@ -50,6 +50,7 @@ _BATCH_NORM = {
 
 
 def show(look: Look) -> None:
+    """The page: what ε-sharpness is, and what is kept."""
     with st.container(width=PAGE_WIDTH):
         show_metric()
         st.subheader("What is kept")

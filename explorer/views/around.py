@@ -1,13 +1,17 @@
 """The loss around a minimum: on a plane, and along random directions."""
 
-import pandas as pd
+from typing import Any
+
+import altair as alt
 import streamlit as st
 from work.around import NORMALIZATIONS, PLANES, Bundle, Surface
+from work.layers import named_alike
 from work.minimum import Minimum
+from work.surface_with_path import SurfaceWithPath
 
-from views.computation import results
-from views.figure import show_figure
-from views.state import Look, drawn
+from keras_sharpness.charts import bundle_chart, surface_chart
+from views.computed import show_computed
+from views.state import Look
 
 # Bundles that the chart tells apart.
 _MOST = 6
@@ -35,6 +39,7 @@ worst direction, which ε-sharpness searches for.
 
 
 def show(look: Look) -> None:
+    """The page: the loss on a plane, or along random directions."""
     if not look.minima:
         st.info("Choose at least one minimum in the sidebar.")
         return
@@ -71,8 +76,6 @@ def show(look: Look) -> None:
 
 
 def _surface(look: Look, minimum: Minimum, split: str) -> None:
-    from keras_sharpness.charts import surface_chart
-
     trajectory = minimum.trajectory
     planes = [
         plane
@@ -103,7 +106,7 @@ def _surface(look: Look, minimum: Minimum, split: str) -> None:
         )
         options = {}
         if plane in ("random", "hessian"):
-            options = {"span": _span(), "seed": _seed()}
+            options = {"span": _span("α and β up to ±"), "seed": _seed()}
         if plane == "random":
             options |= _normalization()
         value = st.segmented_control(
@@ -131,39 +134,34 @@ def _surface(look: Look, minimum: Minimum, split: str) -> None:
         split=split,
         **options,
     )
-    (found,) = results(look, [request], key="surface")
-    if found is None:
-        return
-    surface = found.surface
-    picked = show_figure(
-        drawn(
-            lambda: surface_chart(
-                surface,
-                value=value,
-                log=log_loss,
-                trajectory=found.trajectory,
-                # The plane of a training calls it so.
-                names={"end": minimum.name},
-            ),
-            surface,
-            value,
-            log_loss,
-            minimum.name,
-        ),
-        surface.to_frame(),
-        name=f"{look.source.name}-surface",
+    shown = {"value": value, "log": log_loss}
+    if plane == "trajectory":
+        # The plane of a training calls it so.
+        shown["names"] = {"end": minimum.name}
+    show_computed(
+        look,
+        [request],
+        draw=_draw_surface,
+        options=shown,
+        name="surface",
         about=_ABOUT_SURFACE,
-        requests=[request],
-        results=[found],
         selection=["cell"],
+        told=_show_cell,
         stretch=False,
     )
-    _show_cell(surface, picked.get("cell", []))
 
 
-def _show_cell(surface: object, picked: list[dict]) -> None:
+def _draw_surface(
+    _: list[Surface], found: list[SurfaceWithPath], **options: Any
+) -> alt.LayerChart:
+    return surface_chart(
+        found[0].surface, trajectory=found[0].trajectory, **options
+    )
+
+
+def _show_cell(found: list[SurfaceWithPath], selected: dict[str, Any]) -> None:
     """The exact numbers at the place that was clicked."""
-    frame = surface.to_frame()
+    frame, picked = found[0].to_frame(), selected.get("cell")
     if not picked:
         st.caption("A click on the surface shows the exact loss there.")
         return
@@ -181,8 +179,6 @@ def _show_cell(surface: object, picked: list[dict]) -> None:
 
 
 def _bundle(look: Look, split: str) -> None:
-    from keras_sharpness.charts import bundle_chart
-
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.slider(
             "Directions",
@@ -193,7 +189,7 @@ def _bundle(look: Look, split: str) -> None:
             bind="query-params",
             width=200,
         )
-        span, seed = _span(), _seed()
+        span, seed = _span("α up to ±"), _seed()
         normalization = _normalization()
         by_layer = st.toggle(
             "Layer by layer", key="by_layer", bind="query-params"
@@ -215,36 +211,28 @@ def _bundle(look: Look, split: str) -> None:
         )
         for minimum in minima
     ]
-    found = results(look, requests, key="bundle")
-    there = {
-        minimum.name: (minimum, request, bundle)
-        for minimum, request, bundle in zip(
-            minima, requests, found, strict=True
-        )
-        if bundle is not None
-    }
-    if not there:
-        return
-    show_figure(
-        bundle_chart(
-            {name: bundle for name, (_, _, bundle) in there.items()},
-            log=log_loss,
-        ),
-        pd.concat(
-            [b.to_frame().assign(minimum=n) for n, (_, _, b) in there.items()],
-            ignore_index=True,
-        ),
-        name=f"{look.source.name}-directions",
+    show_computed(
+        look,
+        requests,
+        draw=_draw_bundles,
+        options={"log": log_loss},
+        name="directions",
         about=_ABOUT_BUNDLE,
-        requests=[request for _, request, _ in there.values()],
-        results=[bundle for _, _, bundle in there.values()],
-        colors=[look.color(minimum) for minimum, _, _ in there.values()],
+        # So that the same layers share a panel.
+        prepare=lambda found: named_alike(minima, found) if by_layer else found,
     )
 
 
-def _span() -> float:
+def _draw_bundles(
+    requests: list[Bundle], bundles: list[Any], **options: Any
+) -> alt.TopLevelMixin:
+    names = [request.minima[0].name for request in requests]
+    return bundle_chart(dict(zip(names, bundles, strict=True)), **options)
+
+
+def _span(label: str) -> float:
     return st.slider(
-        "From 0 to ±",
+        label,
         0.1,
         3.0,
         1.0,
@@ -270,7 +258,7 @@ def _normalization() -> dict[str, str]:
         width=140,
     )
     moves = st.toggle(
-        "Move biases and norms", key="move_all", bind="query-params"
+        "Move biases and normalisation", key="move_all", bind="query-params"
     )
     return {
         "normalization": normalization,

@@ -1,18 +1,23 @@
 """Loss and accuracy along a path between two minima."""
 
+from typing import Any
+
+import altair as alt
 import pandas as pd
 import streamlit as st
+from figures.ends import with_ends
 from study import Study
 from work.architecture import description
 from work.between import Connect, Interpolate
 from work.minimum import Minimum
+from work.stored import lines_recipe
 
-from keras_sharpness.charts import interpolation_chart
+from keras_sharpness.charts import connection_chart, interpolation_chart
 from keras_sharpness.saving import architecture_mismatch
 from keras_sharpness.studies.pairs import PATHS
-from views.computation import results
+from views.computed import show_computed
 from views.figure import show_figure
-from views.state import Look, drawn
+from views.state import Look
 from views.text import plain
 
 _CURVES = ("bezier", "polygon")
@@ -49,6 +54,7 @@ there is a way, and a high one does not show that there is none. After
 
 
 def show(look: Look) -> None:
+    """The page: what lies between two minima, or those of every seed."""
     study = look.source.study
     if study is not None and len(study.seeds) > 1:
         every = st.segmented_control(
@@ -133,36 +139,32 @@ def _show_path(look: Look, pair: tuple[Minimum, ...], path: str) -> None:
         low=low,
         high=high,
     )
-    (line,) = results(look, [request], key="between")
-    if line is None:
-        return
-    show_figure(
-        drawn(
-            lambda: interpolation_chart(
-                line,
-                start_name=pair[0].name,
-                end_name=pair[1].name,
-                log_loss=log_loss,
-            ),
-            line,
-            *(minimum.name for minimum in pair),
-            log_loss,
-        ),
-        line.to_frame(),
-        name=f"{look.source.name}-{path}",
+    there = show_computed(
+        look,
+        [request],
+        draw=_draw_path,
+        options={"log_loss": log_loss},
+        name=path,
         about=_ABOUT.replace("{formula}", _FORMULAS[path]),
-        requests=[request],
-        results=[line],
     )
-    with st.container(horizontal=True):
-        for split, barrier in line.barriers.items():
-            st.metric(f"Barrier, {split} loss", f"{barrier:.4g}")
-        st.metric("Distance of the minima", f"{line.distance:.4g}")
+    for _, line in there:
+        with st.container(horizontal=True):
+            for split, barrier in line.barriers.items():
+                st.metric(f"Barrier, {split} loss", f"{barrier:.4g}")
+            st.metric("Distance of the minima", f"{line.distance:.4g}")
+
+
+def _draw_path(
+    requests: list[Interpolate], lines: list[Any], **options: Any
+) -> alt.LayerChart:
+    start, end = (minimum.name for minimum in requests[0].minima)
+    chart = interpolation_chart(
+        lines[0], start_name=start, end_name=end, **options
+    )
+    return with_ends(chart, start, end)
 
 
 def _show_curve(look: Look, pair: tuple[Minimum, ...], curve: str) -> None:
-    from keras_sharpness.charts import connection_chart
-
     with st.container(horizontal=True, vertical_alignment="bottom"):
         steps = st.slider(
             "Training steps",
@@ -176,31 +178,33 @@ def _show_curve(look: Look, pair: tuple[Minimum, ...], curve: str) -> None:
         )
         log_loss = st.toggle("Logarithmic loss", key="log", bind="query-params")
     request = Connect(minima=pair, data=look.data, curve=curve, num_steps=steps)
-    (found,) = results(look, [request], key="connect")
-    if found is None:
-        return
-    show_figure(
-        connection_chart(
-            found,
-            start_name=pair[0].name,
-            end_name=pair[1].name,
-            log=log_loss,
-        ),
-        found.to_frame(),
-        name=f"{look.source.name}-{curve}",
+    there = show_computed(
+        look,
+        [request],
+        draw=_draw_curve,
+        options={"log": log_loss},
+        name=curve,
         about=_ABOUT_CURVE,
-        requests=[request],
-        results=[found],
     )
-    with st.container(horizontal=True):
-        for split, barrier in found.barriers.items():
-            before = found.line_barriers[split]
-            st.metric(
-                f"Barrier on the curve, {split} loss",
-                f"{barrier:.4g}",
-                f"{barrier - before:+.4g} against the straight line",
-                delta_color="inverse",
-            )
+    for _, found in there:
+        with st.container(horizontal=True):
+            for split, barrier in found.barriers.items():
+                before = found.line_barriers[split]
+                st.metric(
+                    f"Barrier on the curve, {split} loss",
+                    f"{barrier:.4g}",
+                    f"{barrier - before:+.4g} against the straight line",
+                    delta_color="inverse",
+                )
+
+
+def _draw_curve(
+    requests: list[Connect], curves: list[Any], **options: Any
+) -> alt.HConcatChart:
+    start, end = (minimum.name for minimum in requests[0].minima)
+    return connection_chart(
+        curves[0], start_name=start, end_name=end, **options
+    )
 
 
 def _show_seeds(study: Study) -> None:
@@ -229,15 +233,20 @@ def _show_seeds(study: Study) -> None:
     names = study.batch_names
     rows = [line.to_frame().assign(seed=seed) for seed, line in lines.items()]
     show_figure(
-        interpolation_chart(
-            {f"seed {seed}": line for seed, line in lines.items()},
-            start_name=names["small"],
-            end_name=names["large"],
-            log_loss=log_loss,
+        with_ends(
+            interpolation_chart(
+                {f"seed {seed}": line for seed, line in lines.items()},
+                start_name=names["small"],
+                end_name=names["large"],
+                log_loss=log_loss,
+            ),
+            names["small"],
+            names["large"],
         ),
         pd.concat(rows, ignore_index=True),
         name=f"{study.folder.name}-{path}",
         about=_ABOUT.replace("{formula}", _FORMULAS[path]),
+        recipe=lines_recipe(study, path, lines, {"log_loss": log_loss}),
     )
     st.subheader("Barriers")
     st.caption(

@@ -1,10 +1,17 @@
 """Minima side by side: numbers, differences, how they were made."""
 
+import dataclasses
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 from figures.relative import relative_chart
 from work.architecture import layers_side_by_side, settings_side_by_side
+from work.measure import Measure
 from work.numbers import FORMATS, costs, relative, requests_for, table
+from work.recipe import Recipe, computed
+from work.relative_code import relative_code
+from work.request import script
 
 from views.computation import results
 from views.figure import show_code, show_figure
@@ -28,13 +35,16 @@ is an estimate, its standard error in the table.
 
 
 def show(look: Look) -> None:
+    """The page: the numbers of the minima, and how they were made."""
     if not look.minima:
         st.info("Choose at least one minimum in the sidebar.")
         return
     requests = requests_for(look.minima, look.data)
     found = results(look, requests, key="measure", verb="Measure")
     frame = table(requests, found)
-    reference = _reference(list(frame.index))
+    reference = frame.index[0]
+    if frame.notna().any(axis=None):
+        reference = _reference(list(frame.index))
     chosen = _numbers(frame, reference)
     if len(frame) > 1:
         groups = {m.name: m.group or m.name for m in look.minima}
@@ -51,12 +61,11 @@ def show(look: Look) -> None:
                 rows,
                 name=f"{look.source.name}-compared",
                 about=_ABOUT,
-                requests=requests,
-                results=found,
+                recipe=_recipe(requests, found, reference, groups, chosen),
                 colors=[look.source.groups.index(group) for group in shown],
             )
     else:
-        show_code(requests)
+        show_code(script(requests))
     _made(look)
     with st.expander("What each number cost"):
         spent = costs(requests, found)
@@ -72,6 +81,21 @@ def show(look: Look) -> None:
                 },
                 alt="Evaluations, products and seconds of every number.",
             )
+
+
+def _recipe(
+    requests: list[Measure],
+    found: list[Any],
+    reference: str,
+    groups: dict[str, str],
+    chosen: list[str],
+) -> Recipe:
+    """Measures all minima, and draws them as multiples of the reference."""
+    recipe = computed(requests, found)
+    drawn = relative_code(
+        requests, reference=reference, groups=groups, highlighted=chosen
+    )
+    return dataclasses.replace(recipe, code=f"{recipe.code}\n{drawn}")
 
 
 def _reference(names: list[str]) -> str:
@@ -97,7 +121,9 @@ def _numbers(frame: pd.DataFrame, reference: str) -> list[str]:
         key="numbers",
         alt="Accuracy, loss, sharpness and curvature of every minimum.",
     )
-    if len(frame) > 1:
+    if frame.isna().all(axis=None):
+        st.caption("Nothing is measured yet.")
+    elif len(frame) > 1:
         st.caption(
             "φ: ε-sharpness, for ε = 0.001 and 0.0005. λ₁ and trace: of the "
             "Hessian of the training loss. Rows that are ticked stand out in "
@@ -131,6 +157,11 @@ def _made(look: Look) -> None:
             st.dataframe(settings, alt="Settings of every minimum.")
     with right, st.container(width=PAGE_WIDTH):
         alike = layers.drop(columns="layer").nunique(axis="columns").le(1).all()
+        if alike and len(look.minima) > 1:
+            # The same column again and again would only be cut off.
+            layers = layers.iloc[:, :2].set_axis(
+                ["layer", "of every minimum"], axis="columns"
+            )
         st.markdown(
             "**Architecture**"
             + (

@@ -75,6 +75,9 @@ def _offer(
     with st.container(border=True, width=PAGE_WIDTH):
         costs = [request.cost() for request in missing]
         text = costs[0] if len(costs) == 1 else f"{len(costs)} computations"
+        seconds = [request.seconds() for request in missing]
+        if None not in seconds:
+            text += f", about {duration(sum(seconds))}"
         st.markdown(f"**Cost** · {plain(text)}")
         if len(costs) > 1:
             with st.expander("Which ones"):
@@ -82,6 +85,11 @@ def _offer(
                     names = ", ".join(m.name for m in request.minima)
                     st.markdown(f"- {plain(names)}: {plain(request.cost())}")
         notes = []
+        if None in seconds:
+            notes.append(
+                "How many seconds that takes is known after the first "
+                "computation with this network and these samples."
+            )
         if "tensorflow" not in sys.modules:
             notes.append("TensorFlow starts first: some seconds more.")
         if other is not None and other.is_active:

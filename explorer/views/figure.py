@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 from work.bundle import zip_bytes
-from work.request import Request, script
+from work.recipe import Recipe
 
 from keras_sharpness.charts import themed, to_csv, to_png, to_svg
 from views.text import PAGE_WIDTH
@@ -21,12 +21,12 @@ def show_figure(
     name: str,
     about: str,
     widest: int = PAGE_WIDTH,
-    requests: list[Request] | None = None,
-    results: list[Any] | None = None,
+    recipe: Recipe | None = None,
     colors: list[int] | None = None,
     selection: Sequence[str] = (),
+    told: Callable[[dict[str, Any]], None] | None = None,
     stretch: bool = True,
-) -> dict[str, Any]:
+) -> None:
     """Shows a chart in the look of the page, with everything to take away.
 
     Args:
@@ -36,17 +36,14 @@ def show_figure(
         about: Str. Markdown that explains what to look at.
         widest: Int. Pixels that a single plot takes at the most; several side
             by side have sizes of their own.
-        requests: List of `Request`, what the chart shows, for Python and the
-            archive.
-        results: List of their results.
+        recipe: `Recipe`, what made it, for Python and the archive.
         colors: List of int. The places of the colours of what is drawn, the
             first ones by default.
         selection: Sequence of str. Names of the selection parameters that
             Python is told of.
+        told: Callable that is, and shows below the chart what it makes of a
+            dict from the names to what is selected.
         stretch: Bool. Whether a single plot becomes as wide as the page.
-
-    Returns:
-        Dict from the names to what is selected.
     """
     is_dark = st.context.theme.type == "dark"
     chart = recolored(themed(chart, "dark" if is_dark else "light"), colors)
@@ -66,29 +63,30 @@ def show_figure(
             on_select="rerun" if selection else "ignore",
             **({"selection_mode": list(selection)} if selection else {}),
         )
+    if told is not None:
+        told(event.selection)
     with st.container(horizontal=True, vertical_alignment="center"):
         download("SVG", lambda: to_svg(chart), f"{name}.svg", "image/svg+xml")
         download("PNG", lambda: to_png(chart), f"{name}.png", "image/png")
         download("CSV", lambda: to_csv(rows), f"{name}.csv", "text/csv")
-        if requests:
+        if recipe is not None:
             address = dict(st.query_params)
             download(
                 "Everything (ZIP)",
-                lambda: zip_bytes(chart, rows, requests, results, address),
+                lambda: zip_bytes(chart, rows, recipe, address),
                 f"{name}.zip",
                 "application/zip",
             )
-    if requests:
-        show_code(requests)
+    if recipe is not None:
+        show_code(recipe.code)
     with st.expander("What am I looking at?", width=PAGE_WIDTH):
         st.markdown(about)
-    return event.selection if selection else {}
 
 
-def show_code(requests: list[Request]) -> None:
+def show_code(code: str) -> None:
     """The lines that make the same with the package, to copy."""
     with st.expander("Copy as Python", width=PAGE_WIDTH):
-        st.code(script(requests), language="python")
+        st.code(code, language="python")
 
 
 def recolored(

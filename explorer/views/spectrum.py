@@ -1,13 +1,14 @@
 """All eigenvalues of the Hessian, as a density."""
 
-import pandas as pd
+from typing import Any
+
+import altair as alt
 import streamlit as st
 from work.spectrum import Spectrum
 
 from keras_sharpness.charts import density_chart
-from views.computation import results
-from views.figure import show_figure
-from views.state import Look, drawn
+from views.computed import show_computed
+from views.state import Look
 
 # As many as the chart tells apart.
 _MOST = 6
@@ -20,7 +21,7 @@ $$\varphi(\lambda) = \frac{1}{P}\sum_i
 smoothed by a narrow Gaussian. Almost all of them are near 0: in those
 directions the loss is flat. The few on the right are the sharp directions;
 the further they reach, the sharper is the minimum. Eigenvalues left of 0 are
-directions in which the loss still falls.
+directions along which the loss curves downwards.
 
 Estimated by stochastic Lanczos quadrature from random probes
 ([Ghorbani et al. 2019](https://arxiv.org/abs/1901.10159)). The band is what
@@ -29,6 +30,7 @@ the probes leave uncertain, not what the smoothing does.
 
 
 def show(look: Look) -> None:
+    """The page: the spectral density of every minimum."""
     if not look.minima:
         st.info("Choose at least one minimum in the sidebar.")
         return
@@ -65,46 +67,36 @@ def show(look: Look) -> None:
         )
         for minimum in minima
     ]
-    found = results(look, requests, key="spectrum")
-    there = [
-        (minimum, request, result)
-        for minimum, request, result in zip(
-            minima, requests, found, strict=True
-        )
-        if result is not None
-    ]
-    if not there:
-        return
-    show_figure(
-        drawn(
-            lambda: density_chart(
-                {minimum.name: result for minimum, _, result in there},
-                log_density=log_density,
-            ),
-            *(minimum.name for minimum, _, _ in there),
-            *(result for _, _, result in there),
-            log_density,
-        ),
-        pd.concat(
-            [r.to_frame().assign(minimum=m.name) for m, _, r in there],
-            ignore_index=True,
-        ),
-        name=f"{look.source.name}-spectrum",
+    there = show_computed(
+        look,
+        requests,
+        draw=_draw,
+        options={"log_density": log_density},
+        name="spectrum",
         about=_ABOUT,
-        requests=[request for _, request, _ in there],
-        results=[result for _, _, result in there],
-        colors=[look.color(minimum) for minimum, _, _ in there],
     )
+    if there:
+        _show_traces(there)
+
+
+def _draw(
+    requests: list[Spectrum], densities: list[Any], **options: Any
+) -> alt.LayerChart:
+    names = [request.minima[0].name for request in requests]
+    return density_chart(dict(zip(names, densities, strict=True)), **options)
+
+
+def _show_traces(there: list[tuple[Spectrum, Any]]) -> None:
     columns = st.columns(max(2, len(there)))
-    for column, (minimum, _, result) in zip(columns, there, strict=False):
+    for column, (request, result) in zip(columns, there, strict=False):
         with column:
             st.metric(
-                f"Trace, {minimum.name}",
+                f"Trace, {request.minima[0].name}",
                 f"{result.trace:.4g} ± {result.trace_standard_error:.2g}",
             )
             st.caption(
-                f"{100 * result.negative_share:.1f} % of the eigenvalues are "
-                f"negative, {100 * result.unresolved_share:.0f} % too near 0 "
-                f"to tell. {result.num_products} products, "
+                f"About {100 * result.negative_share:.0f} % of the eigenvalues "
+                f"are negative; {100 * result.unresolved_share:.0f} % lie too "
+                f"near 0 to tell. {result.num_products} products, "
                 f"{result.seconds:.1f} s."
             )

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 from figures.brush import brushed, inside
 from study import Study
+from work.stored import eigenvalues_recipe, sharpness_recipe
 
 from keras_sharpness.charts import eigenvalue_chart, sharpness_chart, to_csv
 from views import unfinished
@@ -31,6 +32,7 @@ are scaled.
 
 
 def show(look: Look) -> None:
+    """The page: the outcome of a study, or what is missing of it."""
     folder, study = look.source.folder, look.source.study
     if folder is None:
         unfinished.show_no_study()
@@ -74,14 +76,15 @@ def _show(study: Study) -> None:
     st.subheader("Sharpness and generalisation")
     sharpness = comparison.sharpness_frame()
     chart, brushes = brushed(sharpness_chart(sharpness))
-    selected = show_figure(
+    show_figure(
         chart,
         sharpness,
         name=f"{name}-sharpness",
         about=_SHARPNESS,
+        recipe=sharpness_recipe(study),
         selection=brushes,
+        told=lambda boxes: _show_chosen(inside(sharpness, boxes, brushes)),
     )
-    _show_chosen(inside(sharpness, selected, brushes))
     _show_curvature(study)
 
 
@@ -108,5 +111,6 @@ def _show_curvature(study: Study) -> None:
             eigenvalues,
             name=f"{name}-eigenvalues",
             about=_EIGENVALUES,
+            recipe=eigenvalues_recipe(study),
             widest=560,
         )

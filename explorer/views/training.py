@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 from figures.epochs import epochs_chart
+from work.stored import logged_recipe, training_recipe
 
 from keras_sharpness.charts import training_chart
 from keras_sharpness.training import TrainingHistory
@@ -33,6 +34,7 @@ _ENDINGS = {
 
 
 def show(look: Look) -> None:
+    """The page: how the trainings went, and what callbacks saw."""
     histories = {
         minimum.name: minimum.run.history()
         for minimum in look.minima
@@ -50,7 +52,11 @@ def show(look: Look) -> None:
     rows = [h.to_frame().assign(run=run) for run, h in histories.items()]
     frame = pd.concat(rows, ignore_index=True)
     show_figure(
-        training_chart(histories), frame, name=f"{name}-training", about=_ABOUT
+        training_chart(histories),
+        frame,
+        name=f"{name}-training",
+        about=_ABOUT,
+        recipe=training_recipe(look.minima, histories),
     )
     _show_logged(look, histories)
     st.subheader("Runs")
@@ -109,6 +115,9 @@ def _show_logged(look: Look, histories: dict[str, TrainingHistory]) -> None:
         rows,
         name=f"{look.source.name}-{quantity}",
         about=_ABOUT_LOGGED,
+        recipe=logged_recipe(
+            look.minima, histories, quantity=quantity, groups=groups
+        ),
         colors=[look.source.groups.index(group) for group in shown],
     )
 

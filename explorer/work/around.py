@@ -3,20 +3,19 @@
 import dataclasses
 import hashlib
 import pathlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from work.bench import BENCH
 from work.jobs import Job
-from work.request import Request, models_code
+from work.layers import is_renamed, num_moving
+from work.request import Request, arguments, by_name_code, models_code
+from work.surface_with_path import SurfaceWithPath
 
 if TYPE_CHECKING:
-    from keras_sharpness.landscape import (
-        DirectionBundle,
-        LossSurface,
-        ProjectedTrajectory,
-    )
+    from keras_sharpness.landscape import DirectionBundle
 
 PLANES = ("random", "hessian", "trajectory", "models")
 NORMALIZATIONS = ("filter", "layer", "weight", "none")
@@ -29,21 +28,6 @@ _PLANE_CODE = {
     "models": "ks.landscape.plane_through(\n"
     "    objective, [model, second, third], names={names!r}\n)",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class SurfaceWithPath:
-    """A surface, and the training's way on it where there is one."""
-
-    surface: "LossSurface"
-    trajectory: "ProjectedTrajectory | None" = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Both, as `Result.to_dict` gives them."""
-        values = {"surface": self.surface.to_dict()}
-        if self.trajectory is not None:
-            values["trajectory"] = self.trajectory.to_dict()
-        return values
 
 
 class Around(Request):
@@ -87,16 +71,23 @@ class Surface(Around):
     seed: int = 0
     trajectory: str = ""
 
-    def cost(self) -> str:
-        count = self.num_points**2
-        text = f"{count:,} loss evaluations on {self.samples()}"
+    def work(self) -> dict[str, int]:
+        """The points of the grid, and what finding the plane takes."""
+        work = {"evaluation": self.num_points**2}
         if self.plane == "hessian":
-            text += ", and about 30 Hessian products for the plane"
-        return text
+            # For the directions of the plane.
+            work["product"] = 30
+        if self.plane == "trajectory":
+            # Each checkpoint as it is, and where it lies on the plane.
+            files = pathlib.Path(self.trajectory).glob("checkpoint-*")
+            work["evaluation"] += 2 * len(list(files))
+        return work
 
     def run(self, job: Job) -> SurfaceWithPath:
+        """Evaluates the grid, coarse points first; a stop keeps them."""
         objective = BENCH.objectives(self.minima[0], self.data, job)[self.split]
-        job.stage("Choosing the plane")
+        # Where that takes steps, they are products of the Hessian.
+        job.stage("Choosing the plane", unit="product")
         from keras_sharpness import landscape
 
         points = self._points(job)
@@ -105,19 +96,21 @@ class Surface(Around):
         if self.plane in ("random", "hessian"):
             side = np.linspace(-self.span, self.span, self.num_points)
             options = {"alphas": side, "betas": side}
-        job.stage("Coarse grid first")
+        job.stage("Coarse grid first", unit="evaluation")
         surface = None
         for surface in landscape.surface_stages(
             objective,
             plane,
             **options,
             path=self._file(job.folder),
-            progress=job.step,
+            # An exception instead would lose the point it is at.
+            stop=job.is_stopping,
+            progress=job.count,
         ):
             job.show(SurfaceWithPath(surface))
         if self.plane != "trajectory":
             return SurfaceWithPath(surface)
-        job.stage("Losses of the checkpoints")
+        job.stage("Losses of the checkpoints", unit="evaluation")
         return SurfaceWithPath(
             surface,
             landscape.project_trajectory(
@@ -164,6 +157,7 @@ class Surface(Around):
         return folder / f"surface-{digest[:16]}.json"
 
     def setup_code(self) -> str:
+        """Lines that open the models and make `objective`."""
         names = dict(
             zip(("model", "second", "third"), self.minima, strict=False)
         )
@@ -181,6 +175,7 @@ class Surface(Around):
         return "\n".join(lines)
 
     def code(self, variable: str) -> str:
+        """Lines that choose the plane and evaluate its grid."""
         plane = _PLANE_CODE[self.plane].format(
             **self.settings(), names=tuple(m.name for m in self.minima)
         )
@@ -197,19 +192,24 @@ class Surface(Around):
         )
 
     @staticmethod
-    def chart_code(variables: dict[str, Request]) -> str:
+    def chart_code(
+        variables: dict[str, Request], options: Mapping[str, Any]
+    ) -> str:
+        """Lines that draw the surface."""
         ((variable, request),) = variables.items()
+        more = arguments(options)
         if request.plane != "trajectory":
-            return f"chart = ks.charts.surface_chart({variable})"
+            return f"chart = ks.charts.surface_chart({variable}{more})"
         return (
             "trajectory = ks.landscape.project_trajectory("
             "objective, plane, points)\n"
-            "chart = ks.charts.surface_chart("
-            f"{variable}, trajectory=trajectory)"
+            "chart = ks.charts.surface_chart(\n"
+            f"    {variable}, trajectory=trajectory{more}\n)"
         )
 
     @property
     def stored_name(self) -> str:
+        """What a run's folder calls it, by the kind of plane."""
         return f"surface-{self.plane}"
 
 
@@ -228,14 +228,18 @@ class Bundle(Around):
     by_layer: bool = False
     seed: int = 0
 
-    def cost(self) -> str:
+    def work(self) -> dict[str, int]:
+        """The points of all directions."""
         count = self.num_directions * self.num_points
-        each = " for each layer" if self.by_layer else ""
-        return f"{count:,} loss evaluations{each} on {self.samples()}"
+        if self.by_layer:
+            everything = self.ignore == "none"
+            count *= num_moving(self.minima[0], everything=everything)
+        return {"evaluation": count}
 
     def run(self, job: Job) -> "DirectionBundle":
+        """Evaluates direction after direction."""
         objective = BENCH.objectives(self.minima[0], self.data, job)[self.split]
-        job.stage("Random directions")
+        job.stage("Random directions", unit="evaluation")
         from keras_sharpness.landscape import direction_bundle
 
         return direction_bundle(
@@ -250,6 +254,7 @@ class Bundle(Around):
         )
 
     def setup_code(self) -> str:
+        """Lines that open the model and make its objective."""
         return "\n".join(
             [
                 models_code({"model": self.minima[0]}),
@@ -258,6 +263,7 @@ class Bundle(Around):
         )
 
     def code(self, variable: str) -> str:
+        """Lines that evaluate the directions."""
         layers = '    layers="each",\n' if self.by_layer else ""
         return (
             f"{variable} = ks.landscape.direction_bundle(\n"
@@ -270,9 +276,19 @@ class Bundle(Around):
         )
 
     @staticmethod
-    def chart_code(variables: dict[str, Request]) -> str:
+    def chart_code(
+        variables: dict[str, Request], options: Mapping[str, Any]
+    ) -> str:
+        """Lines that draw the bundles of all minima together."""
+        (first, one), *others = variables.items()
         lines = [
-            f"    {request.minima[0].name!r}: {variable},"
-            for variable, request in variables.items()
+            f"{variable} = dataclasses.replace("
+            f"{variable}, groups={first}.groups)"
+            for variable, request in others
+            if request.by_layer and is_renamed(request.minima[0], one.minima[0])
         ]
-        return "\n".join(["chart = ks.charts.bundle_chart({", *lines, "})"])
+        if lines:
+            # So that the same layers share a panel.
+            lines.insert(0, "import dataclasses\n")
+        lines.append(by_name_code("bundle_chart", variables, options))
+        return "\n".join(lines)

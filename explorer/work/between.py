@@ -1,13 +1,14 @@
 """Loss and accuracy along a path between two minima."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from work.bench import BENCH, SPLITS
 from work.jobs import Job
-from work.request import Request, models_code
+from work.request import Request, arguments, models_code
 
 if TYPE_CHECKING:
     from keras_sharpness.landscape import Connection, Interpolation
@@ -27,11 +28,12 @@ class Interpolate(Request):
     low: float = -1.0
     high: float = 2.0
 
-    def cost(self) -> str:
-        total = len(SPLITS) * self.num_points
-        return f"{total} loss evaluations on {self.samples()}"
+    def work(self) -> dict[str, int]:
+        """Every point on the training and on the test samples."""
+        return {"evaluation": len(SPLITS) * self.num_points}
 
     def run(self, job: Job) -> "Interpolation":
+        """Evaluates every fourth point first, then those between."""
         objectives = BENCH.objectives(self.minima[0], self.data, job)
         ends = [BENCH.model(minimum, job) for minimum in self.minima]
         alphas = np.linspace(self.low, self.high, self.num_points)
@@ -45,7 +47,7 @@ class Interpolate(Request):
         ):
             if not len(chosen):
                 continue
-            job.stage(name)
+            job.stage(name, unit="evaluation")
             parts.append(
                 interpolate(
                     objectives,
@@ -59,9 +61,11 @@ class Interpolate(Request):
         return merged(parts)
 
     def setup_code(self) -> str:
+        """Lines that open both ends and make the objectives."""
         return pair_code(self)
 
     def code(self, variable: str) -> str:
+        """Lines that evaluate the path."""
         return (
             f"{variable} = ks.interpolate(\n"
             '    {"train": train, "test": test}, model, end,\n'
@@ -72,8 +76,11 @@ class Interpolate(Request):
         )
 
     @staticmethod
-    def chart_code(variables: dict[str, Request]) -> str:
-        return pair_chart_code("interpolation_chart", variables)
+    def chart_code(
+        variables: dict[str, Request], options: Mapping[str, Any]
+    ) -> str:
+        """Lines that draw the path."""
+        return pair_chart_code("interpolation_chart", variables, options)
 
 
 def pair_code(request: Request) -> str:
@@ -84,13 +91,16 @@ def pair_code(request: Request) -> str:
     )
 
 
-def pair_chart_code(chart: str, variables: dict[str, Request]) -> str:
+def pair_chart_code(
+    chart: str, variables: dict[str, Request], options: Mapping[str, Any]
+) -> str:
     """Lines that draw what lies between two ends."""
     ((variable, request),) = variables.items()
     start, end = (minimum.name for minimum in request.minima)
+    names = {"start_name": start, "end_name": end}
     return (
         f"chart = ks.charts.{chart}(\n"
-        f"    {variable}, start_name={start!r}, end_name={end!r}\n"
+        f"    {variable}{arguments({**names, **options})}\n"
         ")"
     )
 
@@ -137,14 +147,14 @@ class Connect(Request):
     num_points: int = 25
     seed: int = 0
 
-    def cost(self) -> str:
-        return (
-            f"{self.num_steps} training steps and "
-            f"{2 * len(SPLITS) * self.num_points} loss evaluations on "
-            f"{self.samples()}"
-        )
+    def work(self) -> dict[str, int]:
+        """The training of the bend, and both ways from end to end."""
+        # Along the straight line, along the curve, and a gradient a step.
+        evaluations = 2 * len(SPLITS) * self.num_points
+        return {"gradient": self.num_steps, "evaluation": evaluations}
 
     def run(self, job: Job) -> "Connection":
+        """Trains the bend and evaluates curve and line."""
         objectives = BENCH.objectives(self.minima[0], self.data, job)
         ends = [BENCH.model(minimum, job) for minimum in self.minima]
         job.stage("Training the bend")
@@ -161,9 +171,11 @@ class Connect(Request):
         )
 
     def setup_code(self) -> str:
+        """Lines that open both ends and make the objectives."""
         return pair_code(self)
 
     def code(self, variable: str) -> str:
+        """Lines that train the curve."""
         return (
             f"{variable} = ks.landscape.connect_minima(\n"
             '    {"train": train, "test": test}, model, end,\n'
@@ -173,5 +185,8 @@ class Connect(Request):
         )
 
     @staticmethod
-    def chart_code(variables: dict[str, Request]) -> str:
-        return pair_chart_code("connection_chart", variables)
+    def chart_code(
+        variables: dict[str, Request], options: Mapping[str, Any]
+    ) -> str:
+        """Lines that draw the curve beside the straight line."""
+        return pair_chart_code("connection_chart", variables, options)

@@ -81,9 +81,21 @@ class DataChoice:
 
 @functools.lru_cache(maxsize=2)
 def _shared(name: str) -> "ClassificationData":
-    from keras_sharpness.data import load
+    from keras_sharpness import data
 
-    return load(name, download=False)
+    if name != SHIPPED:
+        return data.load(name, download=False)
+    # Not by TensorFlow Datasets: while that is imported, Python's `import` is
+    # another one in all threads, and a page that is drawn meanwhile breaks.
+    archive = pathlib.Path(data.__file__).with_name(SHIPPED) / f"{SHIPPED}.npz"
+    digits = data.load_npz(archive)
+    return dataclasses.replace(
+        digits,
+        name=SHIPPED,
+        x_train=digits.x_train[..., None],
+        x_test=digits.x_test[..., None],
+        source="the digits of MNIST that ship with keras_sharpness",
+    )
 
 
 def check_archive(path: pathlib.Path, name: str) -> None:

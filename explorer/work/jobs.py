@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from keras_sharpness.saving import KerasSharpnessError
 from work.keras_state import IN_USE
+from work.pace import Stopwatch
 
 State = Literal["waiting", "running", "done", "stopped", "failed"]
 # Before that many seconds an estimate of the rest is a guess.
@@ -64,6 +65,7 @@ class Job:
         self.folder = folder
         # What it is at now, of several.
         self.request: Any = None
+        self.stopwatch = Stopwatch()
         self._work: Callable[[Job], None] | None = work
         self._stop = threading.Event()
         self._ended = threading.Event()
@@ -82,20 +84,32 @@ class Job:
         """Waits until it has ended; whether it has."""
         return self._ended.wait(seconds)
 
-    def stage(self, name: str) -> None:
-        """Called by the work when it begins with something else."""
+    def stage(self, name: str, *, unit: str = "") -> None:
+        """Called by the work when it begins with something else.
+
+        Args:
+            name: Str. What it begins with.
+            unit: Str. What its steps are, one of `UNITS`, if they are alike.
+        """
         self._since = time.monotonic()
+        self.stopwatch.stage(unit)
         self.progress = Progress(name)
         self.check()
 
     def step(self, done: int, total: int) -> None:
-        """Called by the work after every step of a stage."""
-        seconds = time.monotonic() - self._since
+        """Called by the work after every step of a stage; may end it."""
+        self.count(done, total)
+        self.check()
+
+    def count(self, done: int, total: int) -> None:
+        """As `step`, for work that asks `is_stopping` itself."""
+        now = time.monotonic()
+        self.stopwatch.step(done, now)
+        seconds = now - self._since
         remaining = None
         if done and seconds > _SECONDS_TO_JUDGE:
             remaining = seconds / done * (total - done)
         self.progress = Progress(self.progress.stage, done, total, remaining)
-        self.check()
 
     def show(self, partial: Any) -> None:
         """Called by the work when there is something to look at."""
@@ -103,9 +117,13 @@ class Job:
         self.num_partials += 1
         self.check()
 
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
+
     def check(self) -> None:
         """Ends the work, from within, once it was asked to stop."""
-        if self._stop.is_set():
+        if self.is_stopping():
             raise Stopped
 
     def run(self) -> None:

@@ -1,6 +1,7 @@
 """The numbers of one minimum: loss, sharpness, eigenvalues, trace."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from work.bench import BENCH, SPLITS
@@ -8,7 +9,9 @@ from work.jobs import Job
 from work.request import Request, models_code
 
 _CODE = {
-    "evaluation": '{{"train": train.evaluate(), "test": test.evaluate()}}',
+    "evaluation": "{{\n"
+    '    "train": train.evaluate(), "test": test.evaluate(),\n'
+    '    "weight_norm": float((train.weights**2).sum() ** 0.5),\n}}',
     "sharpness": "ks.epsilon_sharpness(\n"
     '    train, epsilon={option:g}, maximizer="frank-wolfe"\n)',
     "eigenvalues": "ks.hessian_eigenvalues(train, k={option:g})",
@@ -20,15 +23,9 @@ _VALUES = {
     "eigenvalues": ".eigenvalues",
     "trace": ".value",
 }
-# About as many passes as one takes, in evaluations of the loss: a gradient
-# is worth three, a product of the Hessian six (forward, backward and both
-# again).
-_COSTS = {
-    "evaluation": "1 loss evaluation",
-    "sharpness": "about 12 gradients",
-    "eigenvalues": "about 30 Hessian products",
-    "trace": "{option:g} Hessian products",
-}
+# Usual numbers for the two that search.
+_SEARCHES = {"sharpness": {"gradient": 12}, "eigenvalues": {"product": 30}}
+_UNITS = {"sharpness": "gradient", "eigenvalues": "product", "trace": "product"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,13 +43,23 @@ class Measure(Request):
     quantity: str
     option: float = 0.0
 
-    def cost(self) -> str:
-        return _COSTS[self.quantity].format(option=self.option)
+    def work(self) -> dict[str, int]:
+        """The usual number of its steps."""
+        if self.quantity == "evaluation":
+            return {"evaluation": len(SPLITS)}
+        return _SEARCHES.get(self.quantity, {"product": int(self.option)})
+
+    @property
+    def guessed(self) -> tuple[str, ...]:
+        """Units whose number is a guess."""
+        return tuple(_SEARCHES.get(self.quantity, ()))
 
     def run(self, job: Job) -> Any:
+        """Measures the quantity."""
         minimum = self.minima[0]
         objectives = BENCH.objectives(minimum, self.data, job)
-        job.stage(f"{minimum.name}: {self.label}")
+        unit = _UNITS.get(self.quantity, "")
+        job.stage(f"{minimum.name}: {self.label}", unit=unit)
         import keras_sharpness as ks
         from keras_sharpness.studies.measurement import Evaluation
 
@@ -105,6 +112,7 @@ class Measure(Request):
         }[self.quantity]
 
     def setup_code(self) -> str:
+        """Lines that open the model and make its objectives."""
         return "\n".join(
             [
                 models_code({"model": self.minima[0]}),
@@ -113,12 +121,17 @@ class Measure(Request):
         )
 
     def code(self, variable: str) -> str:
+        """Lines that measure the quantity."""
         return f"{variable} = " + _CODE[self.quantity].format(
             option=self.option
         )
 
     @staticmethod
-    def chart_code(variables: dict[str, Request]) -> str:
+    def chart_code(
+        variables: dict[str, Request],
+        options: Mapping[str, Any],  # noqa: ARG004  # numbers, no chart
+    ) -> str:
+        """Lines that print the numbers."""
         lines = [
             f"print({f'{r.minima[0].name}, {r.label}:'!r}, "
             f"{variable}{_VALUES[r.quantity]})"

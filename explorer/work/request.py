@@ -2,12 +2,20 @@
 
 import abc
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from work.architecture import description
 from work.data import DataChoice
 from work.jobs import Job
 from work.minimum import Minimum
+from work.pace import PACES
+
+_WORDS = {
+    "evaluation": "loss evaluation",
+    "gradient": "gradient",
+    "product": "Hessian product",
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,6 +31,8 @@ class Request(abc.ABC):
     data: DataChoice
     kind: ClassVar[str]
     title: ClassVar[str]
+    # Units whose number is a guess: a search ends when it has found.
+    guessed: ClassVar[tuple[str, ...]] = ()
 
     @property
     def key(self) -> Hashable:
@@ -48,8 +58,36 @@ class Request(abc.ABC):
         }
 
     @abc.abstractmethod
+    def work(self) -> dict[str, int]:
+        """How much there is to do, by unit, one of `UNITS`."""
+
     def cost(self) -> str:
-        """What it takes, in the unit that counts, e.g. evaluations."""
+        """What it takes, in words; seconds come from `seconds`."""
+        parts = []
+        for unit, count in self.work().items():
+            about = "about " if unit in self.guessed else ""
+            plural = "" if count == 1 else "s"
+            parts.append(f"{about}{count:,} {_WORDS[unit]}{plural}")
+        return f"{' and '.join(parts)} on {self.samples()}"
+
+    def seconds(self) -> float | None:
+        """About how long it takes here; None while nothing is measured."""
+        return PACES.seconds(self._computed_on(), self.work())
+
+    def learn(self, paces: Mapping[str, float]) -> None:
+        """Remembers how fast it went, for the next one on the same data.
+
+        Args:
+            paces: Mapping from a unit to seconds, what a `Stopwatch` read.
+        """
+        if paces:
+            PACES.learn(self._computed_on(), paces)
+
+    def _computed_on(self) -> Hashable:
+        """A network, with whichever weights, and samples."""
+        layers = description(self.minima[0]).layers
+        shapes = tuple((la.class_name, la.weight_shapes) for la in layers)
+        return shapes, self.data
 
     @abc.abstractmethod
     def run(self, job: Job) -> Any:
@@ -72,8 +110,18 @@ class Request(abc.ABC):
 
     @staticmethod
     @abc.abstractmethod
-    def chart_code(variables: dict[str, "Request"]) -> str:
-        """Python lines that show what `code` put into the variables."""
+    def chart_code(
+        variables: dict[str, "Request"], options: Mapping[str, Any]
+    ) -> str:
+        """Python lines that show what `code` put into the variables.
+
+        Args:
+            variables: Dict from a variable to its `Request`.
+            options: Mapping of what the reader chose for the chart.
+
+        Returns:
+            Str.
+        """
 
     def samples(self) -> str:
         """The samples in words."""
@@ -81,11 +129,14 @@ class Request(abc.ABC):
         return f"{count:,} samples" if count else "all samples"
 
 
-def script(requests: Sequence[Request]) -> str:
+def script(
+    requests: Sequence[Request], options: Mapping[str, Any] | None = None
+) -> str:
     """A Python script that computes and draws the same with the package.
 
     Args:
         requests: Sequence of `Request` of one kind.
+        options: Mapping of what the reader chose for the chart.
 
     Returns:
         Str.
@@ -102,8 +153,25 @@ def script(requests: Sequence[Request]) -> str:
         )
         parts.append(request.code(name))
         variables[name] = request
-    drawn = requests[0].chart_code(variables)
+    drawn = requests[0].chart_code(variables, options or {})
     return "\n".join([*parts, "", drawn]).rstrip() + "\n"
+
+
+def arguments(options: Mapping[str, Any]) -> str:
+    """Keyword arguments after others."""
+    return "".join(f", {name}={value!r}" for name, value in options.items())
+
+
+def by_name_code(
+    chart: str, variables: dict[str, Request], options: Mapping[str, Any]
+) -> str:
+    """Lines that draw results of several minima by their names."""
+    lines = [
+        f"    {request.minima[0].name!r}: {variable},"
+        for variable, request in variables.items()
+    ]
+    end = f"}}{arguments(options)})"
+    return "\n".join([f"chart = ks.charts.{chart}({{", *lines, end])
 
 
 def models_code(names: dict[str, Minimum]) -> str:

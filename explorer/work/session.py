@@ -125,7 +125,10 @@ class Session:
         def work(job: Job) -> None:
             for request in requests:
                 job.request = request
-                self.keep(request, request.run(job))
+                try:
+                    self.keep(request, request.run(job))
+                finally:
+                    request.learn(job.stopwatch.read())
                 # Also what other requests show changes with it.
                 job.show(None)
 

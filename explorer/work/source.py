@@ -10,13 +10,14 @@ from study import Study
 
 from keras_sharpness.runs import RunFolder, StudyFolder
 from keras_sharpness.studies.pairs import PATHS
-from work.around import Around, Surface, SurfaceWithPath
+from work.around import Around, Surface
 from work.between import Interpolate
 from work.data import DataChoice
 from work.measure import Measure
 from work.minimum import Minimum
 from work.request import Request
 from work.spectrum import Spectrum
+from work.surface_with_path import SurfaceWithPath
 
 DEMO = pathlib.Path(__file__).parents[1] / "demo"
 

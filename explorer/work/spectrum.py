@@ -1,11 +1,12 @@
 """How the eigenvalues of the Hessian are distributed at a minimum."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from work.bench import BENCH
 from work.jobs import Job
-from work.request import Request, models_code
+from work.request import Request, by_name_code, models_code
 
 if TYPE_CHECKING:
     from keras_sharpness.metrics import SpectralDensity
@@ -21,16 +22,15 @@ class Spectrum(Request):
     num_steps: int = 60
     seed: int = 0
 
-    def cost(self) -> str:
-        return (
-            f"{self.num_probes * self.num_steps} Hessian products on "
-            f"{self.samples()}"
-        )
+    def work(self) -> dict[str, int]:
+        """The products of all probes."""
+        return {"product": self.num_probes * self.num_steps}
 
     def run(self, job: Job) -> "SpectralDensity":
+        """Estimates the density, probe by probe."""
         minimum = self.minima[0]
         objective = BENCH.objectives(minimum, self.data, job)["train"]
-        job.stage(f"{minimum.name}: spectral density")
+        job.stage(f"{minimum.name}: spectral density", unit="product")
         import keras_sharpness as ks
 
         return ks.spectral_density(
@@ -42,6 +42,7 @@ class Spectrum(Request):
         )
 
     def setup_code(self) -> str:
+        """Lines that open the model and make its objective."""
         return "\n".join(
             [
                 models_code({"model": self.minima[0]}),
@@ -50,6 +51,7 @@ class Spectrum(Request):
         )
 
     def code(self, variable: str) -> str:
+        """Lines that estimate the density."""
         return (
             f"{variable} = ks.spectral_density(\n"
             f"    train, num_probes={self.num_probes}, "
@@ -58,9 +60,8 @@ class Spectrum(Request):
         )
 
     @staticmethod
-    def chart_code(variables: dict[str, Request]) -> str:
-        lines = [
-            f"    {request.minima[0].name!r}: {variable},"
-            for variable, request in variables.items()
-        ]
-        return "\n".join(["chart = ks.charts.density_chart({", *lines, "})"])
+    def chart_code(
+        variables: dict[str, Request], options: Mapping[str, Any]
+    ) -> str:
+        """Lines that draw the densities of all minima together."""
+        return by_name_code("density_chart", variables, options)

@@ -1,11 +1,12 @@
 """What all callbacks that measure have in common."""
 
+import abc
 import contextlib
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Unpack
 
 import keras
 import pandas as pd
@@ -16,7 +17,11 @@ from keras_sharpness.callbacks._frequency import (
     Frequency,
     check_frequency,
 )
-from keras_sharpness.callbacks._objective import check_options, objective_of
+from keras_sharpness.callbacks._objective import (
+    ObjectiveOptions,
+    check_options,
+    objective_of,
+)
 from keras_sharpness.callbacks._spectrum_writer import SpectrumWriter
 from keras_sharpness.callbacks._training_state import (
     step_of,
@@ -45,7 +50,7 @@ class _Record(NamedTuple):
     seconds: float
 
 
-class Measurement(keras.callbacks.Callback):
+class Measurement(keras.callbacks.Callback, abc.ABC):
     """Base of the callbacks that measure during `fit`.
 
     Subclasses name what they log and measure it. This class builds one
@@ -60,11 +65,11 @@ class Measurement(keras.callbacks.Callback):
         x: Data, or an `Objective` of the model.
         y: Targets.
         name: Str. How the keys of the logs begin.
+        log_dir: Path. Where histograms go.
         frequency: `"epoch"`, or int, a number of batches.
         max_seconds: Float. For all measurements of a training.
         max_share: Float. Share of the time of the training itself.
-        options: Dict. Further arguments of `Objective`.
-        log_dir: Path. Where histograms go.
+        **options: Further arguments of `Objective`.
     """
 
     def __init__(
@@ -73,18 +78,18 @@ class Measurement(keras.callbacks.Callback):
         y: Any,
         *,
         name: str,
-        frequency: Frequency,
-        max_seconds: float | None,
-        max_share: float | None,
-        options: Mapping[str, Any],
         log_dir: str | os.PathLike | None = None,
+        frequency: Frequency = "epoch",
+        max_seconds: float | None = None,
+        max_share: float | None = None,
+        **options: Unpack[ObjectiveOptions],
     ):
         super().__init__()
         check_options(x, y, options)
         self.x, self.y = x, y
         self.name = name
         self.frequency = check_frequency(frequency)
-        self._options = dict(options)
+        self._options = options
         self._budget = Budget(max_seconds, max_share)
         self._writer = None
         if log_dir is not None:
@@ -96,10 +101,11 @@ class Measurement(keras.callbacks.Callback):
             # asks for, and is faster then.
             self.on_train_batch_end = self._after_batch
 
+    @abc.abstractmethod
     def keys(self) -> list[str]:
         """What the subclass logs, without seconds."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def measure(
         self, objective: Objective, progress: ProgressOption
     ) -> tuple[Result, Sequence[float]]:
@@ -115,12 +121,14 @@ class Measurement(keras.callbacks.Callback):
         Raises:
             NotDefinedYet: If there is nothing to measure at this point.
         """
-        raise NotImplementedError
 
     def write_histogram(
         self, writer: SpectrumWriter, result: Result, step: int
     ) -> None:
         """Writes a histogram, if the subclass has one."""
+
+    def compile_ahead(self, objective: Objective) -> None:
+        """Compiles what only measurements after the first one need."""
 
     def prepare(self) -> None:
         """Forgets an earlier training, and refuses what cannot be measured."""
@@ -223,10 +231,14 @@ class Measurement(keras.callbacks.Callback):
 
         # Weights at which nothing is finite may yet be replaced, as by
         # `BackupAndRestore`; a measurement will say so.
-        with contextlib.suppress(
-            _RehearsalEnds, NotDefinedYet, FloatingPointError
+        for rehearsal in (
+            lambda: self.measure(self._objective, end),
+            lambda: self.compile_ahead(self._objective),
         ):
-            self.measure(self._objective, end)
+            with contextlib.suppress(
+                _RehearsalEnds, NotDefinedYet, FloatingPointError
+            ):
+                rehearsal()
 
     def _after_batch(
         self, batch: int, logs: dict[str, Any] | None = None

@@ -7,9 +7,9 @@ from typing import Any, Unpack
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness.callbacks._frequency import Frequency
 from keras_sharpness.callbacks._measurement import Measurement
-from keras_sharpness.callbacks._objective import ObjectiveOptions
+from keras_sharpness.callbacks._objective import MeasurementOptions
+from keras_sharpness.callbacks._present_hessian import PresentHessian
 from keras_sharpness.callbacks._stability import (
     check_optimizer,
     stability_of,
@@ -18,7 +18,6 @@ from keras_sharpness.callbacks._stability import (
 from keras_sharpness.callbacks._warm_start import WarmStart
 from keras_sharpness.metrics.eigenvalues import Eigenvalues
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import HessianOperator
 from keras_sharpness.progress import ProgressOption
 from keras_sharpness.results import Result
 
@@ -68,8 +67,9 @@ class EdgeOfStability(Measurement):
     η is the learning rate of the next step, schedules included. H is that of
     the loss on `x`, which is the one that the theory speaks of where `x` are
     all the training data and each batch is all of them; with small batches λ
-    stays below the threshold. Decoupled weight decay and the clipping of
-    gradients are left out. Written into the logs of every epoch:
+    stays below the threshold. λ is searched as by `HessianEigenvalues`, with
+    P = 1 on the samples of largest loss first. Decoupled weight decay and the
+    clipping of gradients are left out. Written into the logs of every epoch:
 
     * `edge_of_stability`, λ over the threshold: 1 is the edge;
     * `edge_of_stability_eigenvalue`, λ;
@@ -86,11 +86,10 @@ class EdgeOfStability(Measurement):
         tolerance: Float. Relative residual of λ, as for `HessianEigenvalues`.
         max_products: Int. At the most, as for `ks.hessian_eigenvalues`.
         seed: Int. For the start vectors.
-        frequency: `"epoch"` or int, as for `EpsilonSharpness`.
-        max_seconds: Float, as for `EpsilonSharpness`.
-        max_share: Float, as for `EpsilonSharpness`.
         name: Str. How the keys in the logs begin.
-        **options: Further arguments of `ks.Objective`, such as `batch_size`.
+        **options: `frequency`, `max_seconds` and `max_share`, as for
+            `EpsilonSharpness`, and further arguments of `ks.Objective`, such
+            as `batch_size`.
 
     Attributes:
         results: List of `StabilityMeasurement` results.
@@ -131,21 +130,10 @@ class EdgeOfStability(Measurement):
         tolerance: float = 0.05,
         max_products: int | None = None,
         seed: int = 0,
-        frequency: Frequency = "epoch",
-        max_seconds: float | None = None,
-        max_share: float | None = None,
         name: str = "edge_of_stability",
-        **options: Unpack[ObjectiveOptions],
+        **options: Unpack[MeasurementOptions],
     ):
-        super().__init__(
-            x,
-            y,
-            name=name,
-            frequency=frequency,
-            max_seconds=max_seconds,
-            max_share=max_share,
-            options=options,
-        )
+        super().__init__(x, y, name=name, **options)
         self._search = WarmStart(
             k=1,
             which="largest",
@@ -163,13 +151,26 @@ class EdgeOfStability(Measurement):
         check_optimizer(self.model.optimizer)
         self._search.forget()
 
+    def compile_ahead(self, objective: Objective) -> None:
+        """Compiles the search on the samples of largest loss."""
+        stability = stability_of(
+            self.model.optimizer, objective.layout.variables
+        )
+        if stability.preconditioner is None:
+            self._search.prepare(PresentHessian(objective))
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Lets go of the vectors and the data, too."""
+        self._search.forget()
+        super().on_train_end(logs)
+
     def measure(
         self, objective: Objective, progress: ProgressOption
     ) -> tuple[StabilityMeasurement, Sequence[float]]:
         """Finds the eigenvalue, and compares it with the threshold."""
         optimizer = self.model.optimizer
         stability = stability_of(optimizer, objective.layout.variables)
-        operator = HessianOperator(objective)
+        operator = PresentHessian(objective)
         if stability.preconditioner is not None:
             diagonal = objective.layout.join(stability.preconditioner)
             operator = _Scaled(operator, diagonal**-0.5)
@@ -208,6 +209,8 @@ def _search(found: Eigenvalues) -> dict[str, Any]:
         "converged": bool(found.converged[0]),
         "tolerance": found.tolerance,
         "num_products": found.num_products,
+        "num_pilot_samples": found.num_pilot_samples,
+        "num_pilot_products": found.num_pilot_products,
         "seconds": found.seconds,
         "seed": found.seed,
     }

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from keras_sharpness.callbacks._frequency import Frequency
 from keras_sharpness.callbacks._measurement import Measurement
-from keras_sharpness.callbacks._objective import ObjectiveOptions
+from keras_sharpness.callbacks._objective import MeasurementOptions
 from keras_sharpness.metrics.epsilon_sharpness import (
     EpsilonSharpness as EpsilonSharpnessResult,
 )
@@ -34,6 +33,9 @@ class EpsilonSharpness(Measurement):
     `TensorBoard`, `EarlyStopping` and `ModelCheckpoint`, and after
     `SwapEMAWeights` if the averaged weights are to be measured. The training
     is not touched: the same seed gives the same weights with and without.
+    `EarlyStopping` and `ModelCheckpoint` do not know which way is better and
+    need `mode="min"`. `BackupAndRestore` restores the training and no results:
+    after an interruption, `results` begin with it anew, and so does the curve.
 
     Args:
         x: Data to measure on, as for `ks.Objective`: arrays, a
@@ -46,6 +48,8 @@ class EpsilonSharpness(Measurement):
         maximizer: Str. `"l-bfgs-b"`, `"frank-wolfe"` or `"best"`.
         max_iterations: Int. Of the maximizer.
         seed: Int. For the subspace and random starts, the same every time.
+        name: Str. Key in the logs. Pass another one to measure on several data
+            sets, e.g. `"val_epsilon_sharpness"`.
         frequency: `"epoch"` or int. Measures at the end of every epoch, or
             after every so many batches, and at the end of the first epoch in
             any case.
@@ -54,8 +58,6 @@ class EpsilonSharpness(Measurement):
         max_share: Float. Seconds of measuring per second of everything else.
             A measurement that would exceed it is left out, until there is
             room again. The set-up, which compiles, is not counted.
-        name: Str. Key in the logs. Pass another one to measure on several data
-            sets, e.g. `"val_epsilon_sharpness"`.
         **options: Further arguments of `ks.Objective`, such as `batch_size`.
 
     Attributes:
@@ -97,21 +99,10 @@ class EpsilonSharpness(Measurement):
         maximizer: Maximizer = "l-bfgs-b",
         max_iterations: int = 10,
         seed: int = 0,
-        frequency: Frequency = "epoch",
-        max_seconds: float | None = None,
-        max_share: float | None = None,
         name: str = "epsilon_sharpness",
-        **options: Unpack[ObjectiveOptions],
+        **options: Unpack[MeasurementOptions],
     ):
-        super().__init__(
-            x,
-            y,
-            name=name,
-            frequency=frequency,
-            max_seconds=max_seconds,
-            max_share=max_share,
-            options=options,
-        )
+        super().__init__(x, y, name=name, **options)
         self._arguments = {
             "epsilon": epsilon,
             "subspace_dim": subspace_dim,

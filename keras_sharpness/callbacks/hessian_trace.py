@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from keras_sharpness.callbacks._frequency import Frequency
 from keras_sharpness.callbacks._measurement import Measurement
-from keras_sharpness.callbacks._objective import ObjectiveOptions
+from keras_sharpness.callbacks._objective import MeasurementOptions
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.trace import Method, Trace, hessian_trace
 from keras_sharpness.progress import ProgressOption
@@ -32,11 +31,10 @@ class HessianTrace(Measurement):
         method: Str. `"hutchinson"`, `"hutch++"` or `"xtrace"`, see
             `ks.hessian_trace`.
         seed: Int. For the probes.
-        frequency: `"epoch"` or int, as for `EpsilonSharpness`.
-        max_seconds: Float, as for `EpsilonSharpness`.
-        max_share: Float, as for `EpsilonSharpness`.
         name: Str. How the keys in the logs begin.
-        **options: Further arguments of `ks.Objective`, such as `batch_size`.
+        **options: `frequency`, `max_seconds` and `max_share`, as for
+            `EpsilonSharpness`, and further arguments of `ks.Objective`, such
+            as `batch_size`.
 
     Attributes:
         results: List of `Trace` results; they hold the traces of the layers.
@@ -73,21 +71,10 @@ class HessianTrace(Measurement):
         num_probes: int = 16,
         method: Method = "hutchinson",
         seed: int = 0,
-        frequency: Frequency = "epoch",
-        max_seconds: float | None = None,
-        max_share: float | None = None,
         name: str = "hessian_trace",
-        **options: Unpack[ObjectiveOptions],
+        **options: Unpack[MeasurementOptions],
     ):
-        super().__init__(
-            x,
-            y,
-            name=name,
-            frequency=frequency,
-            max_seconds=max_seconds,
-            max_share=max_share,
-            options=options,
-        )
+        super().__init__(x, y, name=name, **options)
         self._arguments = {
             "num_probes": num_probes,
             "method": method,

@@ -6,9 +6,8 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from keras_sharpness.callbacks._frequency import Frequency
 from keras_sharpness.callbacks._measurement import Measurement
-from keras_sharpness.callbacks._objective import ObjectiveOptions
+from keras_sharpness.callbacks._objective import MeasurementOptions
 from keras_sharpness.callbacks._spectrum_writer import SpectrumWriter
 from keras_sharpness.metrics.density import (
     SpectralDensity as SpectralDensityResult,
@@ -45,11 +44,10 @@ class SpectralDensity(Measurement):
         seed: Int. For the probes.
         log_dir: Path. Histograms that count the eigenvalues are written to a
             run of its own there, `log_dir/spectral_density`, for TensorBoard.
-        frequency: `"epoch"` or int, as for `EpsilonSharpness`.
-        max_seconds: Float, as for `EpsilonSharpness`.
-        max_share: Float, as for `EpsilonSharpness`.
         name: Str. How the keys in the logs begin.
-        **options: Further arguments of `ks.Objective`, such as `batch_size`.
+        **options: `frequency`, `max_seconds` and `max_share`, as for
+            `EpsilonSharpness`, and further arguments of `ks.Objective`, such
+            as `batch_size`.
 
     Attributes:
         results: List of `SpectralDensity` results, which
@@ -91,22 +89,10 @@ class SpectralDensity(Measurement):
         num_steps: int = 40,
         seed: int = 0,
         log_dir: str | os.PathLike | None = None,
-        frequency: Frequency = "epoch",
-        max_seconds: float | None = None,
-        max_share: float | None = None,
         name: str = "spectral_density",
-        **options: Unpack[ObjectiveOptions],
+        **options: Unpack[MeasurementOptions],
     ):
-        super().__init__(
-            x,
-            y,
-            name=name,
-            frequency=frequency,
-            max_seconds=max_seconds,
-            max_share=max_share,
-            log_dir=log_dir,
-            options=options,
-        )
+        super().__init__(x, y, name=name, log_dir=log_dir, **options)
         self._arguments = {
             "num_probes": num_probes,
             "num_steps": num_steps,

@@ -9,7 +9,9 @@ import vl_convert
 
 from keras_sharpness.charts._rows import inline_data
 
-_CLIP = re.compile(r"(?<=id=\")clip\d+(?=\")|(?<=url\(#)clip\d+(?=\))")
+_COUNTED = re.compile(
+    r"(?<=id=\")(clip|gradient_)\d+(?=\")|(?<=url\(#)(clip|gradient_)\d+(?=\))"
+)
 # Attributes in which a compound chart keeps its parts.
 _PARTS = ("layer", "hconcat", "vconcat", "concat")
 
@@ -47,12 +49,15 @@ def to_svg(chart: alt.TopLevelMixin) -> str:
     ```
     """
     svg = vl_convert.vegalite_to_svg(specification(chart))
-    # Vega counts its clip paths through the whole process; counted from 0, the
-    # same chart is the same file.
+    # Vega counts its clip paths and gradients through the whole process;
+    # counted from 0, the same chart is the same file.
     names: dict[str, str] = {}
-    return _CLIP.sub(
-        lambda match: names.setdefault(match[0], f"clip{len(names)}"), svg
-    )
+
+    def renamed(match: re.Match) -> str:
+        kind = match[1] or match[2]
+        return names.setdefault(match[0], f"{kind}{len(names)}")
+
+    return _COUNTED.sub(renamed, svg)
 
 
 def to_png(chart: alt.TopLevelMixin, *, scale_factor: float = 2.0) -> bytes:

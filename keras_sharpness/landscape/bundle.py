@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from keras_sharpness.landscape.data_names import unnamed
-from keras_sharpness.results import Result
+from keras_sharpness.landscape.evaluated import Evaluated
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class DirectionBundle(Result):
+class DirectionBundle(Evaluated):
     """Loss and accuracy along D directions through one point.
 
     Attributes:
@@ -29,26 +28,11 @@ class DirectionBundle(Result):
     """
 
     alphas: np.ndarray
-    losses: dict[str, np.ndarray]
-    accuracies: dict[str, np.ndarray]
     finished: np.ndarray
     groups: tuple[str, ...]
     lengths: np.ndarray
     made: dict[str, Any]
     moving_statistics: str
-    num_evaluations: int
-    seconds: float
-    objectives: dict[str, dict[str, Any]]
-
-    @property
-    def loss(self) -> Any:
-        """Array (D, n), or a dict of them for several objectives."""
-        return unnamed(self.losses, self.objectives)
-
-    @property
-    def accuracy(self) -> Any:
-        """Array (D, n), a dict of them, or None where y is not a class."""
-        return unnamed(self.accuracies, self.objectives)
 
     @property
     def is_complete(self) -> bool:
@@ -61,21 +45,12 @@ class DirectionBundle(Result):
         Columns: direction, group, length, alpha, data, loss, accuracy.
         """
         direction, place = np.nonzero(self.finished)
-        nothing = np.full(self.finished.shape, np.nan)
-        frames = [
-            pd.DataFrame(
-                {
-                    "direction": direction,
-                    "group": np.array(self.groups, dtype=object)[direction],
-                    "length": self.lengths[direction],
-                    "alpha": self.alphas[place],
-                    "data": name,
-                    "loss": loss[direction, place],
-                    "accuracy": self.accuracies.get(name, nothing)[
-                        direction, place
-                    ],
-                }
-            )
-            for name, loss in self.losses.items()
-        ]
-        return pd.concat(frames, ignore_index=True)
+        return self._frame(
+            {
+                "direction": direction,
+                "group": np.array(self.groups, dtype=object)[direction],
+                "length": self.lengths[direction],
+                "alpha": self.alphas[place],
+            },
+            self.finished,
+        )

@@ -2,7 +2,6 @@
 
 import time
 
-import keras
 import numpy as np
 
 from keras_sharpness.landscape.barrier import barrier
@@ -10,6 +9,7 @@ from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
 from keras_sharpness.landscape.interpolation import Interpolation
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.paths import Path, coefficients
+from keras_sharpness.metrics.packed_weights import MovedWeights, PackedWeights
 from keras_sharpness.progress import ProgressOption, track
 
 
@@ -83,22 +83,14 @@ def interpolate(
     points = np.union1d(alphas, [0.0, 1.0])
     found: dict[str, list[dict[str, float]]] = {name: [] for name in objectives}
     # On the device once: mixed there, a point costs a tenth of its way.
-    tensors = [
-        [
-            keras.ops.convert_to_tensor(a)
-            for a in first.layout.split(end.weights)
-        ]
-        for end in ends
-    ]
+    packing = PackedWeights(first.layout)
+    packed = [packing.pack(end.weights) for end in ends]
     with track(
         "Interpolation", len(points) * len(objectives), progress
     ) as advance:
         for alpha in points:
             from_start, from_end = coefficients(path, alpha)
-            w = [
-                from_start * s + from_end * e
-                for s, e in zip(*tensors, strict=True)
-            ]
+            w = MovedWeights(from_start * packed[0], from_end * packed[1])
             state = None
             if state_path is not None:
                 state = state_path.at(from_start, from_end)

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from keras_sharpness.landscape.data_names import unnamed
-from keras_sharpness.results import Result
+from keras_sharpness.landscape.evaluated import Evaluated
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Interpolation(Result):
+class Interpolation(Evaluated):
     """Loss and accuracy along a path, for one data set or several.
 
     Attributes:
@@ -30,25 +30,10 @@ class Interpolation(Result):
     """
 
     alphas: np.ndarray
-    losses: dict[str, np.ndarray]
-    accuracies: dict[str, np.ndarray]
     barriers: dict[str, float]
     path: str
     distance: float
     moving_statistics: str
-    num_evaluations: int
-    seconds: float
-    objectives: dict[str, dict[str, Any]]
-
-    @property
-    def loss(self) -> Any:
-        """Array (n,), or a dict of them for several objectives."""
-        return unnamed(self.losses, self.objectives)
-
-    @property
-    def accuracy(self) -> Any:
-        """Array (n,), a dict of them, or None where y is not a class."""
-        return unnamed(self.accuracies, self.objectives)
 
     @property
     def barrier(self) -> Any:
@@ -57,16 +42,4 @@ class Interpolation(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per α and data set: alpha, data, loss, accuracy."""
-        nothing = np.full(len(self.alphas), np.nan)
-        frames = [
-            pd.DataFrame(
-                {
-                    "alpha": self.alphas,
-                    "data": name,
-                    "loss": loss,
-                    "accuracy": self.accuracies.get(name, nothing),
-                }
-            )
-            for name, loss in self.losses.items()
-        ]
-        return pd.concat(frames, ignore_index=True)
+        return self._frame({"alpha": self.alphas})

@@ -9,6 +9,7 @@ from keras_sharpness.landscape.combinations import Combinations
 from keras_sharpness.landscape.endpoints import Endpoint, StatePath
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.metrics import Objective
+from keras_sharpness.metrics.packed_weights import MovedWeights
 
 
 class PlanePoints:
@@ -82,7 +83,7 @@ class PlanePoints:
                 if len(ends) == 1:
                     self._state, self._path = self._tensors(1.0), None
 
-    def at(self, row: int, column: int) -> tuple[list[Any], Any]:
+    def at(self, row: int, column: int) -> tuple[MovedWeights, Any]:
         """Weights and state, as `Objective.evaluate` takes them.
 
         Args:
@@ -90,7 +91,7 @@ class PlanePoints:
             column: Int. Which α.
 
         Returns:
-            List of tensors, and a list of tensors or None.
+            `MovedWeights`, and a list of tensors or None.
         """
         alpha, beta = float(self.alphas[column]), float(self.betas[row])
         return self._weights.at(alpha, beta), self.state_at(alpha, beta)

@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 
 from keras_sharpness.landscape.coarse_to_fine import grid_levels, levels
-from keras_sharpness.landscape.data_names import unnamed
-from keras_sharpness.results import Result
+from keras_sharpness.landscape.evaluated import Evaluated
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class LossSurface(Result):
+class LossSurface(Evaluated):
     """Loss and accuracy on a grid of a plane, complete or in part.
 
     Attributes:
@@ -39,25 +38,10 @@ class LossSurface(Result):
 
     alphas: np.ndarray
     betas: np.ndarray
-    losses: dict[str, np.ndarray]
-    accuracies: dict[str, np.ndarray]
     finished: np.ndarray
     plane: dict[str, Any]
     moving_statistics: str
-    num_evaluations: int
-    seconds: float
-    objectives: dict[str, dict[str, Any]]
     fingerprint: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    @property
-    def loss(self) -> Any:
-        """Array (m, n), or a dict of them for several objectives."""
-        return unnamed(self.losses, self.objectives)
-
-    @property
-    def accuracy(self) -> Any:
-        """Array (m, n), a dict of them, or None where y is not a class."""
-        return unnamed(self.accuracies, self.objectives)
 
     @property
     def is_complete(self) -> bool:
@@ -101,19 +85,5 @@ class LossSurface(Result):
     def to_frame(self) -> pd.DataFrame:
         """A row per evaluated point and data set: alpha, beta, data, …."""
         beta, alpha = np.meshgrid(self.betas, self.alphas, indexing="ij")
-        nothing = np.full(self.finished.shape, np.nan)
-        frames = [
-            pd.DataFrame(
-                {
-                    "alpha": alpha[self.finished],
-                    "beta": beta[self.finished],
-                    "data": name,
-                    "loss": loss[self.finished],
-                    "accuracy": self.accuracies.get(name, nothing)[
-                        self.finished
-                    ],
-                }
-            )
-            for name, loss in self.losses.items()
-        ]
-        return pd.concat(frames, ignore_index=True)
+        points = {"alpha": alpha[self.finished], "beta": beta[self.finished]}
+        return self._frame(points, self.finished)

@@ -35,6 +35,10 @@ class Eigenvalues(Result):
         block_size: Int. How many vectors the search started from.
         num_initial_vectors: Int. How many were given to start from.
         num_products: Int. Products with H.
+        num_pilot_samples: Int. Samples of a search before this one, on these
+            alone, for a vector to start from; 0 where there was none.
+        num_pilot_products: Int. Products with their Hessian, which
+            `num_products` does not count.
         seconds: Float. All of it.
         product_seconds: Float. The part spent in products.
         objective: Dict. Settings of the objective; empty for an operator.
@@ -56,6 +60,8 @@ class Eigenvalues(Result):
     # Files of the first release do not say.
     block_size: int | None = None
     num_initial_vectors: int = 0
+    num_pilot_samples: int = 0
+    num_pilot_products: int = 0
 
 
 def hessian_eigenvalues(

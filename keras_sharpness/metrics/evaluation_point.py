@@ -33,18 +33,21 @@ class EvaluationPoint:
         self._lock = threading.RLock()
 
     @contextlib.contextmanager
-    def at(self, weights: Iterable[Any], state: Iterable[Any]) -> Iterator:
+    def at(
+        self, weights: Iterable[Any] | None, state: Iterable[Any]
+    ) -> Iterator:
         """Within the block the compiled functions stand there.
 
         Args:
-            weights: Arrays or variables.
+            weights: Arrays or variables; None where they do not matter.
             state: Arrays or variables.
 
         Yields:
             Nothing.
         """
         with self._lock:
-            self._assign(self._weights, weights)
+            if weights is not None:
+                self._assign(self._weights, weights)
             self._assign(self._state, state)
             yield
 
@@ -53,7 +56,12 @@ class EvaluationPoint:
         self._assign(self._state, estimate(self._state))
 
     def compile(
-        self, key: Any, function: Callable, *, jit_compile: bool = False
+        self,
+        key: Any,
+        function: Callable,
+        *,
+        jit_compile: bool = False,
+        reads_weights: bool = True,
     ) -> Callable:
         """`function(weights, state, …)` compiled as a function of the rest.
 
@@ -61,14 +69,18 @@ class EvaluationPoint:
             key: Hashable. Under which it is kept for the next time.
             function: Callable.
             jit_compile: Bool. Whether by XLA.
+            reads_weights: Bool. False for a `function(state, …)` that gets
+                its weights another way.
 
         Returns:
             Callable.
         """
 
         def at_present_point(*arguments):
-            weights = [tf.convert_to_tensor(v) for v in self._weights]
             state = [tf.convert_to_tensor(v) for v in self._state]
+            if not reads_weights:
+                return function(state, *arguments)
+            weights = [tf.convert_to_tensor(v) for v in self._weights]
             return function(weights, state, *arguments)
 
         if key not in self._compiled:

@@ -23,6 +23,7 @@ from keras_sharpness.metrics.curvature_products import (
 )
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.differentiability import naming_layers
+from keras_sharpness.metrics.evaluation import Evaluation
 from keras_sharpness.metrics.evaluation_point import EvaluationPoint
 from keras_sharpness.metrics.half_precision import loss_scale, vector_scales
 from keras_sharpness.metrics.kept_passes import KeptPasses, is_worthwhile
@@ -31,9 +32,9 @@ from keras_sharpness.metrics.losses import (
     loss_specification,
 )
 from keras_sharpness.metrics.moments import Moments
+from keras_sharpness.metrics.packed_weights import MovedWeights, PackedWeights
 from keras_sharpness.metrics.repeatability import check_repeats
 from keras_sharpness.metrics.weights import WeightLayout
-from keras_sharpness.training.xla import gains_from_xla
 
 
 class Objective:
@@ -173,14 +174,17 @@ class Objective:
             self.layout.variables, model.non_trainable_variables
         )
         self.num_samples = self._batch_loss.check(self._batches)
+        self._packing = PackedWeights(self.layout)
+        self._evaluation = Evaluation(
+            self._batch_loss, self._batches, self._point, self._packing
+        )
         self._products = CurvatureProducts(
             model,
             batch_loss=self._batch_loss,
             layout=self.layout,
             point=self._point,
             block_size=block_size,
-            jit_compile=is_worthwhile(self.size, self.num_samples)
-            and gains_from_xla(model),
+            jit_compile=is_worthwhile(self.size, self.num_samples),
         )
         self._keeps = self._keeps_activations(keep_activations)
         self._scale = loss_scale(
@@ -228,15 +232,15 @@ class Objective:
 
     def evaluate(
         self,
-        w: np.ndarray | list[Any] | None = None,
+        w: np.ndarray | MovedWeights | None = None,
         *,
         state: Sequence[Any] | None = None,
     ) -> dict[str, float]:
         """f(w), and the accuracy where y is a class.
 
         Args:
-            w: Array (P,), or a list of tensors shaped as the trainable
-                variables; the model's own weights when left out.
+            w: Array (P,), or `MovedWeights`; the model's own weights when left
+                out.
             state: Arrays for `model.non_trainable_variables` (moving
                 statistics), the model's own when left out.
 
@@ -244,18 +248,10 @@ class Objective:
             Dict with `"loss"` and, for classes, `"accuracy"` in [0, 1].
         """
         with self._at(w, state):
-            evaluate = self._point.compile(
-                "evaluate", self._batch_loss.evaluate
-            )
-            # Read only after the last batch is under way: reading waits.
-            parts = [
-                (batch.size, evaluate(*batch[:3])) for batch in self._batches
-            ]
-        return {
-            name: sum(size * float(part[name]) for size, part in parts)
-            / self.num_samples
-            for name in parts[0][1]
-        }
+            # Statistics are estimated anew at weights that are assigned.
+            if isinstance(w, MovedWeights) and self._moments is None:
+                return self._evaluation.moved_to(w)
+            return self._evaluation.here()
 
     def gradient(self, w: np.ndarray | None = None) -> np.ndarray:
         """∇f(w).
@@ -403,19 +399,18 @@ class Objective:
     @contextlib.contextmanager
     def _at(
         self,
-        w: np.ndarray | list[Any] | None,
+        w: np.ndarray | MovedWeights | None,
         state: Sequence[Any] | None = None,
     ) -> Iterator[None]:
         """Within the block the compiled functions stand at w."""
         variables = self.model.non_trainable_variables
-        weights: Iterable = self.layout.variables
-        if w is not None:
-            # A list is split already, on the device: see `evaluate`.
-            weights = (
-                w
-                if isinstance(w, list)
-                else self.layout.split(self.layout.check(w))
-            )
+        weights: Iterable | None = self.layout.variables
+        if isinstance(w, MovedWeights):
+            weights = None
+            if self._moments is not None:
+                weights = self._packing.unpack(w.start + w.step)
+        elif w is not None:
+            weights = self.layout.split(self.layout.check(w))
         with self._point.at(weights, variables if state is None else state):
             if self._moments is not None:
                 self._point.move_state(self._moments.estimate)

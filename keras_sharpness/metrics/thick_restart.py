@@ -7,6 +7,8 @@ import numpy as np
 from keras_sharpness.metrics.block_size import MAX_BLOCK
 from keras_sharpness.metrics.lanczos import Lanczos, Ritz
 
+_PIECE = 2**14
+
 
 def thick_restart_lanczos(
     multiply: Callable[[np.ndarray], np.ndarray],
@@ -57,6 +59,10 @@ def thick_restart_lanczos(
         start = generator.standard_normal((block_size, size))
     else:
         start = _combine(initial_vectors, block_size, generator)
+        if block_size == wanted == 1:
+            pair, multiply = _first_pair(multiply, start[0], tolerance)
+            if pair is not None:
+                return pair
     lanczos = Lanczos(multiply, start, capacity=capacity)
     del start
     missing = block_size - lanczos.num_waiting
@@ -107,6 +113,50 @@ def thick_restart_lanczos(
         ~np.isin(found, unsettled),
         lambda: lanczos.vectors(ritz.coordinates[:, found]),
     )
+
+
+def _first_pair(
+    multiply: Callable[[np.ndarray], np.ndarray],
+    vector: np.ndarray,
+    tolerance: float,
+) -> tuple[tuple | None, Callable[[np.ndarray], np.ndarray]]:
+    """What a start vector is worth, before room is made for a basis.
+
+    Where it is good enough, as one from an earlier search or from a part of
+    the data may be, a basis of this one vector would take half as long as the
+    product: 45 ms of 150 on F1.
+
+    Returns:
+        What the search returns, or None if it has to go on; and `multiply`,
+        which knows the first product then.
+    """
+    product = multiply(vector[:, None])
+    # By pieces that stay in the cache, and not by BLAS: its threads keep
+    # spinning for a while after a long dot product, on the cores that the
+    # next product needs.
+    pieces = [
+        (vector[start : start + _PIECE], product[start : start + _PIECE, 0])
+        for start in range(0, len(vector), _PIECE)
+    ]
+    square = sum(np.einsum("i,i", v, v) for v, _ in pieces)
+    value = float(sum(np.einsum("i,i", v, p) for v, p in pieces) / square)
+    rests = (p - value * v for v, p in pieces)
+    residual = float(np.sqrt(sum(np.einsum("i,i", r, r) for r in rests)))
+    length = float(np.sqrt(square))
+    residual /= length
+    # An exact eigenvector calls for a look at what is orthogonal to it.
+    floor = 10 * np.finfo(np.float64).eps * abs(value)
+    if floor < residual <= tolerance * abs(value):
+        pair = (
+            np.array([value]),
+            np.array([residual]),
+            np.array([True]),
+            lambda: (vector / length)[:, None],
+        )
+        return pair, multiply
+    # Lanczos asks first for the product with the vector of length 1.
+    known = [product / length]
+    return None, lambda block: known.pop() if known else multiply(block)
 
 
 def _combine(

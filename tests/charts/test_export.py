@@ -42,6 +42,18 @@ def test_svg(chart):
     assert "Accuracy (%)" in svg
 
 
+def test_the_same_chart_is_the_same_svg(chart):
+    # A legend of continuous colour is a gradient, and an axis a clip path.
+    squares = (
+        alt.Chart(pd.DataFrame({"x": [0, 1], "loss": [0.0, 1.0]}))
+        .mark_point(clip=True)
+        .encode(x="x:Q", color="loss:Q")
+    )
+    assert "url(#gradient_" in to_svg(squares)
+    for one in (chart, squares):
+        assert to_svg(one) == to_svg(one)
+
+
 def test_svg_has_the_look_of_the_chart(chart):
     assert 'fill="#FFFFFF"' in to_svg(chart)
     assert 'fill="#0E1117"' in to_svg(themed(chart, "dark"))

@@ -115,3 +115,13 @@ def model_files(tmp_path_factory):
         paths[name] = folder / f"{name}.keras"
         keras.Sequential(layers, name=name).save(paths[name])
     return paths
+
+
+@pytest.fixture
+def session():
+    """What one reader has dropped and computed."""
+    from work.session import Session
+
+    session = Session()
+    yield session
+    session.close()

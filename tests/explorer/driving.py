@@ -4,6 +4,8 @@ import json
 import re
 import time
 
+import pyarrow
+
 # Patience, not expectation: what takes longer hangs.
 SECONDS = 120
 
@@ -50,3 +52,25 @@ def finish(app):
         time.sleep(0.05)
         app.run()
     return app
+
+
+def dropped(app, *paths):
+    """Drops model files."""
+    files = [(p.name, p.read_bytes(), "application/zip") for p in paths]
+    return app.file_uploader[0].set_value(files).run()
+
+
+def drawn(app, mark):
+    """The tables of the marks of a kind, of the only chart or its panels."""
+    (element,) = app.get("vega_lite_chart")
+    tables = {
+        table.name: pyarrow.ipc.open_stream(table.data.data).read_pandas()
+        for table in element.proto.datasets
+    }
+    chart = json.loads(element.proto.spec)
+    return [
+        tables[layer["data"]["name"]]
+        for panel in chart.get("concat", [chart])
+        for layer in panel["layer"]
+        if layer["mark"]["type"] == mark
+    ]

@@ -150,6 +150,66 @@ def test_dropped_files_from_start_to_figure(
     assert browser.problems == []
 
 
+def numbers(page):
+    """The labels and values of the metrics on the page."""
+    metrics = page.get_by_test_id("stMetric").all_inner_texts()
+    return dict(text.split("\n\n") for text in metrics)
+
+
+def test_what_the_pointer_shows(address, browser):
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=1000 * SECONDS)
+    page = browser.open_page()
+    page.goto(f"{address}?study=demo+pair")
+    chart = page.get_by_test_id("stVegaLiteChart")
+    tooltip = page.locator("#vg-tooltip-element")
+    large = chart.locator(
+        "[aria-roledescription=point][aria-label*='minimum: large batch 400']"
+    )
+    large.first.hover()
+    expect(tooltip).to_contain_text(re.compile(r"minimum\s*large batch 400"))
+
+    # A row that is ticked stands out.
+    small = chart.locator(
+        "[aria-roledescription=point][aria-label*='minimum: small batch 16']"
+    )
+    settle(page)
+    table = page.get_by_test_id("stDataFrame").first.bounding_box()
+    # The box in the second row below the header, all 35 pixels high.
+    page.mouse.click(table["x"] + 17, table["y"] + 2.5 * 35)
+    expect(small.first).to_have_attribute("opacity", "0.2")
+    expect(large.first).to_have_attribute("opacity", "1")
+
+    page.get_by_role("tab", name="Between").click()
+    start = chart.get_by_text("small batch 16", exact=True)
+    start.wait_for()
+    settle(page)
+    # The name stands beside its rule, at the top of the plot.
+    name = start.bounding_box()
+    page.mouse.move(name["x"] + name["width"] + 6, name["y"] + 100)
+    expect(tooltip).to_contain_text(re.compile(r"where\s*small batch 16"))
+
+    page.get_by_role("tab", name="Around").click()
+    cells = chart.locator("path[aria-roledescription='rect mark']")
+    expect(cells).to_have_count(25 * 25)
+    settle(page)
+    cell = cells.nth(140)
+    cell.click()
+    expect(page.get_by_test_id("stMetric")).to_have_count(4)
+    # What is read off the cell, which has six digits.
+    words = cell.get_attribute("aria-label").replace("\N{MINUS SIGN}", "-")
+    told = dict(part.split(": ") for part in words.split("; "))
+    shown = numbers(page)
+    assert shown.keys() == {"α", "β", "Loss", "Accuracy"}
+    for name, label in (("α", "α"), ("β", "β"), ("loss", "Loss")):
+        assert float(told[name]) == float(shown[label]), name
+    assert float(told["accuracy (%)"]) == float(shown["Accuracy"][:-2])
+    # A quarter of the plot away from the middle: not the minimum itself.
+    assert float(shown["Loss"]) > 1
+    assert browser.problems == []
+
+
 def test_a_surface_is_stopped_and_the_address_brings_it_back(address, browser):
     from playwright.sync_api import expect
 
@@ -158,7 +218,7 @@ def test_a_surface_is_stopped_and_the_address_brings_it_back(address, browser):
     page.goto(f"{address}?study=demo+pair&view=Around&side=49&samples=4000")
     page.get_by_role("button", name="Compute").click()
     stop = page.get_by_role("button", name="Stop")
-    expect(page.get_by_text(re.compile(r"\d+ of \d+"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"· \d+ of \d+"))).to_be_visible()
     chart = page.get_by_test_id("stVegaLiteChart")
     # The coarse grid is there before the fine one.
     expect(chart.locator("svg, canvas")).to_have_count(1)

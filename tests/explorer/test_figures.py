@@ -1,13 +1,24 @@
 """Charts that only the explorer draws."""
 
+import re
+
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 from figures.brush import brushed, inside
+from figures.ends import with_ends
 from figures.epochs import epochs_chart
 from figures.relative import relative_chart
 
-from keras_sharpness.charts import sharpness_chart, to_svg
+from keras_sharpness.charts import (
+    interpolation_chart,
+    sharpness_chart,
+    to_svg,
+)
+from keras_sharpness.landscape import interpolate
+from keras_sharpness.metrics import Objective
 from tests.explorer.driving import points
 
 
@@ -56,6 +67,36 @@ def test_epochs(values, log):
     assert ("log scale" in to_svg(chart)) == log
     with pytest.raises(ValueError, match="finite"):
         epochs_chart(rows.assign(value=np.nan), quantity="trace", groups=["g"])
+
+
+def test_a_path_tells_which_minimum_is_near():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    objective = Objective(model, np.eye(2), np.ones((2, 1)), loss="mse")
+    line = interpolate(
+        objective, np.zeros(3), np.ones(3), alphas=np.linspace(-0.1, 1.1, 13)
+    )
+    plain = interpolation_chart(line, start_name="it's", end_name="b")
+    chart = with_ends(plain, "it's", "b")
+    spec = chart.to_dict()
+    band = spec["layer"][-1]
+    tooltip = band["encoding"]["tooltip"]
+    assert tooltip[0] == {"field": "place", "title": "where", "type": "nominal"}
+    assert tooltip[1:] == plain.to_dict()["layer"][-1]["encoding"]["tooltip"]
+    # The words as text, so that they can be read.
+    text = {"text": {"field": "place"}, "y": {"field": "alpha"}}
+    spec = {**spec, **band, "mark": "text", "encoding": text}
+    for name in ("layer", "params", "resolve"):
+        del spec[name]
+    svg = vl_convert.vegalite_to_svg(spec)
+    words = re.findall(r"; place: ([^\"]*)\"", svg)
+    between = ["between it's and b"] * 9
+    assert words == [
+        "beyond it's",
+        "it's",
+        *between,
+        "b",
+        "beyond b",
+    ]
 
 
 @pytest.fixture

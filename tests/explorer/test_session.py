@@ -4,21 +4,19 @@ import os
 import pathlib
 import tempfile
 
+import keras
+import numpy as np
 import pytest
+from work.around import Surface
 from work.bench import BENCH
 from work.data import DataChoice
+from work.jobs import WORKER, Job
 from work.measure import Measure
 from work.session import MOST_FILES, Session, sweep
 
+from keras_sharpness.landscape.plane_points import PlanePoints
 from keras_sharpness.saving import ModelFileError
 from tests.explorer.driving import SECONDS
-
-
-@pytest.fixture
-def session():
-    session = Session()
-    yield session
-    session.close()
 
 
 def evaluation(minimum):
@@ -103,3 +101,66 @@ def test_what_a_killed_server_left_is_swept(session):
     assert not left.exists()
     assert session.folder.exists()
     assert str(os.getpid()) in session.folder.name
+
+
+def test_a_stopped_surface_goes_on_where_it_was(
+    session, model_files, monkeypatch
+):
+    minimum = session.add_model("a.keras", model_files["first"].read_bytes())
+    request = Surface(
+        minima=(minimum,), data=DataChoice(num_samples=32), num_points=9
+    )
+    point, places = PlanePoints.at, []
+
+    def noted(points, row, column):
+        places.append((row, column))
+        if len(places) == 30:
+            session.job.stop()
+        return point(points, row, column)
+
+    monkeypatch.setattr(PlanePoints, "at", noted)
+    stopped = session.start([request])
+    assert stopped.wait(SECONDS)
+    assert stopped.state == "stopped"
+    # What was finished when it was stopped is shown.
+    assert stopped.partial.surface.finished.sum() == 30
+    assert session.result(request) is None
+    assert len(places) == 30
+    resumed = session.start([request])
+    assert resumed.wait(SECONDS)
+    assert resumed.state == "done"
+    # Each of the 81 points was evaluated, and none of them twice.
+    assert len(places) == len(set(places)) == 81
+    assert session.result(request).surface.is_complete
+
+
+def test_ten_files_open_at_once_stay_within_the_limits(session, tmp_path):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    for number in range(10):
+        model.set_weights([np.full((4, 3), number), np.zeros(3)])
+        model.save(tmp_path / f"{number}.keras")
+        content = (tmp_path / f"{number}.keras").read_bytes()
+        session.add_model(f"{number}.keras", content)
+    assert list(session.minima) == [str(number) for number in range(10)]
+    held = []
+
+    def load(job):
+        for minimum in [*session.minima.values()][:6]:
+            kernel = BENCH.model(minimum, job).get_weights()[0]
+            assert kernel.max() == float(minimum.name)
+            held.append(len(BENCH._models))
+
+    job = Job(("ten",), "Ten", load, session.folder)
+    WORKER.submit(job)
+    assert job.wait(SECONDS)
+    assert job.state == "done", job.message
+    # Of six that are looked at in turn, four stay loaded.
+    assert max(held) == held[-1] == 4
+    # The same again is not kept twice.
+    session.add_model("again.keras", content)
+    assert len(session.minima) == len(list(session.folder.iterdir())) == 10
+    digests = {minimum.sha256 for minimum in session.minima.values()}
+    for name in list(session.minima):
+        session.remove(name)
+    assert not list(session.folder.iterdir())
+    assert not digests & BENCH._models.keys()

@@ -15,7 +15,9 @@ from work.data import DataChoice, installed_sets
 from work.losses import chosen_loss, targets
 from work.minimum import Minimum
 from work.numbers import relative, table
+from work.recipe import computed
 
+from keras_sharpness import data
 from keras_sharpness.charts import to_svg
 from keras_sharpness.landscape import interpolate
 from keras_sharpness.metrics import Objective
@@ -98,7 +100,8 @@ def test_the_archive_holds_what_made_the_figure(model_files):
         frame.reindex(["first"]).fillna(2.0), "first", {"first": "first"}
     )
     chart = relative_chart(rows, reference="first", groups=["first"])
-    content = zip_bytes(chart, rows, [request], [None], {"view": "Between"})
+    recipe = computed([request], [None])
+    content = zip_bytes(chart, rows, recipe, {"view": "Between"})
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         assert archive.read("figure.svg").decode() == to_svg(chart)
@@ -122,3 +125,11 @@ def test_installed_sets_are_found_by_their_folders(tmp_path, monkeypatch):
         (folder / "dataset_info.json").write_text("{}")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     assert installed_sets() == ["mnist_5k", "emnist/letters", "mnist"]
+
+
+def test_the_shipped_digits_are_those_of_the_package():
+    here = DataChoice().load()
+    there = data.load("mnist_5k", download=False)
+    for name in ("x_train", "y_train", "x_test", "y_test"):
+        np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
+    assert here.num_classes == there.num_classes

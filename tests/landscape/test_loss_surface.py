@@ -110,6 +110,33 @@ def test_equals_direct_evaluation(classifier):
     assert row["loss"] == surface.losses["train"][-1, 0]
 
 
+def test_equals_direct_evaluation_of_a_large_network():
+    """F1 on 1,000 digits, at 20 random points of the usual grid."""
+    data = ks.data.load("mnist_5k")
+    objective = ks.Objective(
+        ks.models.F1(seed=0), data.x_train[:1000], data.y_train[:1000]
+    )
+    plane = random_plane(objective)
+    rng = np.random.default_rng(0)
+    alphas, betas = (
+        np.sort(rng.choice(axis, count, replace=False))
+        for axis, count in zip(plane.grid(25), (5, 4), strict=True)
+    )
+    surface = loss_surface(objective, plane, alphas=alphas, betas=betas)
+    for row, column in np.ndindex(4, 5):
+        w = plane.point(alphas[column], betas[row])
+        there = objective.evaluate(w)
+        # Weights that are rounded once more differ by 1e-7, and a loss of
+        # 1,000 samples averages what that does to each.
+        assert surface.loss[row, column] == pytest.approx(
+            there["loss"], rel=1e-6
+        )
+        # A sample whose two largest logits are as close may change sides.
+        assert surface.accuracy[row, column] == pytest.approx(
+            there["accuracy"], abs=1e-3
+        )
+
+
 class TestInterrupted:
     def test_stopped_and_resumed(self, classifier, tmp_path):
         path = tmp_path / "surface.json"

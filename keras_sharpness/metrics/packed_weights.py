@@ -1,0 +1,89 @@
+"""All weights of a model in one tensor, on the device."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_sharpness.metrics.weights import WeightLayout
+
+# TensorFlow cuts a tensor up without copying where every part begins at a
+# multiple of this.
+_ALIGNMENT_BYTES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class MovedWeights:
+    """`start + step`, summed up only where the loss is evaluated.
+
+    Summed up by the compiled function itself, the weights are still in the
+    cache when they are used, and no variable is assigned to.
+
+    Attributes:
+        start: Tensor, packed by a `PackedWeights`.
+        step: Tensor, likewise.
+    """
+
+    start: Any
+    step: Any
+
+
+class PackedWeights:
+    """One tensor for all trainable variables, and back.
+
+    It holds the variables one after the other, each followed by zeros up to
+    an aligned place, in float64 if one of them is, else in float32: steps
+    below the spacing of half precision must still add up.
+
+    Args:
+        layout: `WeightLayout`.
+    """
+
+    def __init__(self, layout: WeightLayout):
+        self._layout = layout
+        self.dtype = "float64" if "float64" in layout.dtypes else "float32"
+        unit = _ALIGNMENT_BYTES // np.dtype(self.dtype).itemsize
+        self._sizes = [int(np.prod(shape)) for shape in layout.shapes]
+        self._room = [-(-size // unit) * unit for size in self._sizes]
+
+    @property
+    def num_bytes(self) -> int:
+        """What a packed vector occupies."""
+        return sum(self._room) * np.dtype(self.dtype).itemsize
+
+    def pack(self, vector: np.ndarray) -> Any:
+        """A flat vector of all weights as a packed tensor.
+
+        Args:
+            vector: Array (P,).
+
+        Returns:
+            Tensor.
+        """
+        packed = np.zeros(sum(self._room), self.dtype)
+        begin = 0
+        for part, size, room in zip(
+            self._layout.parts(vector), self._sizes, self._room, strict=True
+        ):
+            packed[begin : begin + size] = part
+            begin += room
+        return keras.ops.convert_to_tensor(packed)
+
+    def unpack(self, packed: Any) -> Sequence[Any]:
+        """A packed tensor as tensors of the variables' shapes and dtypes."""
+        return [
+            tf.cast(
+                tf.reshape(part if size == room else part[:size], shape), dtype
+            )
+            for part, size, room, shape, dtype in zip(
+                tf.split(packed, self._room),
+                self._sizes,
+                self._room,
+                self._layout.shapes,
+                self._layout.dtypes,
+                strict=True,
+            )
+        ]
