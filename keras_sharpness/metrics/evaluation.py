@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_sharpness.metrics.batch_loss import BatchLoss
-from keras_sharpness.metrics.batches import Batch, Batches
+from keras_sharpness.metrics.batches import Batch
 from keras_sharpness.metrics.evaluation_point import EvaluationPoint
 from keras_sharpness.metrics.packed_weights import MovedWeights, PackedWeights
 
@@ -17,11 +17,10 @@ _BATCHES_PER_CALL = 2
 
 
 class Evaluation:
-    """The loss and, where y is a class, the accuracy over all batches.
+    """The loss and, where y is a class, the accuracy over batches.
 
     Args:
         batch_loss: `BatchLoss`.
-        batches: `Batches`.
         point: `EvaluationPoint`, where it is evaluated.
         packing: `PackedWeights` of the model.
     """
@@ -29,31 +28,34 @@ class Evaluation:
     def __init__(
         self,
         batch_loss: BatchLoss,
-        batches: Batches,
         point: EvaluationPoint,
         packing: PackedWeights,
     ):
         self._batch_loss = batch_loss
-        self._batches = batches
         self._point = point
         self._packing = packing
 
-    def here(self) -> dict[str, float]:
+    def here(self, batches: Iterable[Batch]) -> dict[str, float]:
         """At the weights and the state at which the point stands."""
-        return self._run(self._point.compile("evaluate", self._of_batches))
+        run = self._point.compile("evaluate", self._of_batches)
+        return self._run(run, batches)
 
-    def moved_to(self, weights: MovedWeights) -> dict[str, float]:
+    def moved_to(
+        self, weights: MovedWeights, batches: Iterable[Batch]
+    ) -> dict[str, float]:
         """At other weights, and the state at which the point stands."""
         run = self._point.compile(
             "evaluate moved", self._of_batches_moved, reads_weights=False
         )
-        return self._run(run, weights.start, weights.step)
+        return self._run(run, batches, weights.start, weights.step)
 
-    def _run(self, function: Any, *arguments: Any) -> dict[str, float]:
+    def _run(
+        self, function: Any, batches: Iterable[Batch], *arguments: Any
+    ) -> dict[str, float]:
         sizes: list[int] = []
         parts: list[dict[str, Any]] = []
         # Read only after the last batch is under way: reading waits.
-        for group in _groups(self._batches):
+        for group in _groups(batches):
             sizes += [batch.size for batch in group]
             parts += function([batch[:3] for batch in group], *arguments)
         return {

@@ -176,7 +176,7 @@ class Objective:
         self.num_samples = self._batch_loss.check(self._batches)
         self._packing = PackedWeights(self.layout)
         self._evaluation = Evaluation(
-            self._batch_loss, self._batches, self._point, self._packing
+            self._batch_loss, self._point, self._packing
         )
         self._products = CurvatureProducts(
             model,
@@ -250,8 +250,8 @@ class Objective:
         with self._at(w, state):
             # Statistics are estimated anew at weights that are assigned.
             if isinstance(w, MovedWeights) and self._moments is None:
-                return self._evaluation.moved_to(w)
-            return self._evaluation.here()
+                return self._evaluation.moved_to(w, self._batches)
+            return self._evaluation.here(self._batches)
 
     def gradient(self, w: np.ndarray | None = None) -> np.ndarray:
         """∇f(w).
