@@ -23,8 +23,6 @@ _AFRESH = 10
 # tolerance: on a network of 2,700 weights, at 0.05, it came out a tenth too
 # low.
 _STRICTER = 5.0
-
-
 # The residual on all data is that of the vector on the hardest samples and what
 # these lack, which together must be within the tolerance.
 _PILOT_TOLERANCE = 0.85
@@ -61,7 +59,7 @@ class WarmStart:
         tolerance: float,
         max_products: int | None,
         seed: int,
-        num_hard_samples: int = 128,
+        num_hard_samples: int = 100,
     ) -> None:
         self._k = k
         self._which = which
@@ -83,17 +81,16 @@ class WarmStart:
         Args:
             operator: `LinearOperator`, as for `find`.
         """
-        if (
+        if not (
             self._k == 1
             and self._which == "largest"
             and isinstance(operator, PresentHessian)
-            and HardSamples.applies_to(
-                operator.objective, num_samples=self._num_hard_samples
-            )
         ):
-            self._pilot = HardSamples(
-                operator.objective, num_samples=self._num_hard_samples
-            )
+            return
+        objective = operator.objective
+        count = self._num_hard_samples
+        if HardSamples.applies_to(objective, num_samples=count):
+            self._pilot = HardSamples(objective, num_samples=count)
             hard = self._pilot.find(tolerance=self._tolerance)
             if hard is not None:
                 operator.expects_one_product = True

@@ -18,12 +18,12 @@ from keras_sharpness.progress import ProgressOption
 class HessianEigenvalues(Measurement):
     """Measures the largest eigenvalues of the Hessian during the training.
 
-    The largest alone is searched on the 128 samples of largest loss first,
-    from the gradient of their loss. Once the network classifies most samples,
-    a single product with all the data then finds that this eigenvector is good
+    The largest alone is searched first on the 100 samples of largest loss,
+    from the gradient of these. Once the network classifies most samples, a
+    single product with all the data then finds that this eigenvector is good
     enough, or the search goes on from there: in any case eigenvalue, residual
     and `converged` are those of all the data, and the results say how many
-    products were made with either. This goes for arrays of at least 512
+    products were made with either. This goes for arrays of at least 400
     samples and networks of some size (2 million weights times samples),
     without `loss_fn`, sample weights and several outputs, and with
     `batch_norm="inference"`.
@@ -52,7 +52,8 @@ class HessianEigenvalues(Measurement):
             eigenvalue is good enough. Its error is about `tolerance² λ²` over
             the distance to the next eigenvalue: with 0.05, around 1 % where
             that is a quarter of λ. `ks.hessian_eigenvalues` takes 1e-3, which
-            costs about three times as much.
+            costs about three times as much. A search that stops this early may
+            settle on the second eigenvector instead of the first.
         max_products: Int. At the most, as for `ks.hessian_eigenvalues`.
         seed: Int. For the start vectors.
         log_dir: Path. Histograms of the eigenvalues are written to a run of

@@ -72,13 +72,14 @@ class HardSamples:
         self,
         objective: Objective,
         *,
-        num_samples: int = 128,
+        num_samples: int = 100,
         max_products: int = 6,
     ):
         self._objective = objective
         self._num_samples = num_samples
         self._max_products = max_products
         self._stages: TwoStages | None = None
+        self._step_once: Any = None
         self._total = np.empty(objective.size)
         self._data = keras.tree.map_structure(
             lambda *parts: None if parts[0] is None else tf.concat(parts, 0),
@@ -86,7 +87,7 @@ class HardSamples:
         )
 
     @staticmethod
-    def applies_to(objective: Objective, *, num_samples: int = 128) -> bool:
+    def applies_to(objective: Objective, *, num_samples: int = 100) -> bool:
         """Whether samples of this objective have losses, and searching pays.
 
         Not with `loss_fn`, several outputs, sample weights, data sets of
@@ -160,24 +161,24 @@ class HardSamples:
     def _search(
         self, others: list[Any], tolerance: float
     ) -> HardDirection | None:
-        *vector, length = self._compile("start", self._start)(
-            *self._batch(others)
-        )
+        if self._stages is None:
+            self._stages = self._cut_step(others)
+        kept = self._stages.first(others)
+        gradient = [kept.pop() for _ in self._objective.layout.shapes][::-1]
+        *vector, length = self._compile("start", self._start)(gradient)
         if not float(length):
             return None
-        if self._stages is None:
-            self._stages = self._cut_step(vector, others)
-        kept = self._stages.first(others)
-        last, beta = (
-            [tf.zeros_like(part) for part in vector],
-            tf.zeros_like(length),
-        )
+        last, beta = self._zeros, tf.zeros_like(length)
+        if self._step_once is None:
+            # To be called as it is: to look up which of its traces goes with
+            # a hundred tensors takes as long as a tenth of a product.
+            self._step_once = self._stages.second.get_concrete_function(
+                kept, [*vector, *last, beta]
+            )
         basis, diagonal, beside = [], [], []
         for _ in range(self._max_products):
             basis.append(vector)
-            *vector, alpha, beta = self._stages.second(
-                kept, [*vector, *last, beta]
-            )
+            *vector, alpha, beta = self._step_once(kept, [*vector, *last, beta])
             last = basis[-1]
             diagonal.append(float(alpha))
             beside.append(float(beta))
@@ -218,8 +219,13 @@ class HardSamples:
             part[...] = mixed
         return total
 
-    def _cut_step(self, vector: list[Any], others: list[Any]) -> TwoStages:
+    def _cut_step(self, others: list[Any]) -> TwoStages:
         step = self._compile("step", self._step)
+        layout = self._objective.layout
+        vector = self._zeros = [
+            tf.zeros(shape, dtype)
+            for shape, dtype in zip(layout.shapes, layout.dtypes, strict=True)
+        ]
         concrete = step.get_concrete_function(
             vector,
             vector,
@@ -230,6 +236,7 @@ class HardSamples:
             concrete,
             2 * len(vector) + 1,
             jit_compile=gains_from_xla(self._objective.model),
+            num_first=len(vector),
         )
 
     def _compile(self, name: str, function: Any) -> Any:
@@ -266,23 +273,23 @@ class HardSamples:
                 [tf.shape(predictions)[0]], values.dtype
             )
 
-    def _start(self, weights, state, x, y):
-        """The gradient, of length 1, and its length."""
-        gradient = self._derivatives().gradient(
-            weights, state, x, y, None, 1.0
-        )[1]
+    def _start(self, weights, state, gradient):
+        """The gradient brought to length 1, and its length."""
+        del weights, state
         length = tf.sqrt(_dot(gradient, gradient))
         return *(tf.math.divide_no_nan(g, length) for g in gradient), length
 
     def _step(self, weights, state, vector, last, beta, x, y):
         """One step of Lanczos: next vector, diagonal and off-diagonal entry.
 
+        And the gradient, which comes with what all steps have in common.
+
         So few steps need no reorthogonalisation: that is lost where a Ritz
         pair converges to the square root of the rounding errors.
         """
-        (product,) = self._derivatives().hessian_products(
-            weights, state, x, y, None, 1.0, [vector]
-        )
+        derivatives = Derivatives(self._objective._batch_loss)
+        here = (weights, state, x, y, None, 1.0)
+        (product,) = derivatives.hessian_products(*here, [vector])
         alpha = _dot(vector, product)
         # What is left when the parts along both vectors are taken away, by
         # Pythagoras, so that it need not be read once more. Nothing cancels
@@ -294,10 +301,7 @@ class HardSamples:
             inverse * (a - alpha * b - beta * c)
             for a, b, c in zip(product, vector, last, strict=True)
         ]
-        return *following, alpha, length
-
-    def _derivatives(self) -> Derivatives:
-        return Derivatives(self._objective._batch_loss)
+        return *following, alpha, length, *derivatives.gradient(*here)[1]
 
 
 def _dot(one: list[Any], other: list[Any]) -> Any:

@@ -25,14 +25,24 @@ class TwoStages:
         function: TensorFlow concrete function whose first arguments are a.
         num_given: Int. The number of tensors in a.
         jit_compile: Bool. Whether `second` is compiled by XLA.
+        num_first: Int. How many outputs, the last ones, `first` returns and
+            `second` does not; they must not depend on a.
 
     Attributes:
-        first: Function of the tensors b, flat, that returns a list of tensors.
+        first: Function of the tensors b, flat, that returns a list of tensors,
+            what is kept and its own outputs behind.
         second: Function of that list and the tensors a, flat, that returns the
             outputs of `function`, flat.
     """
 
-    def __init__(self, function: Any, num_given: int, *, jit_compile: bool):
+    def __init__(
+        self,
+        function: Any,
+        num_given: int,
+        *,
+        jit_compile: bool,
+        num_first: int = 0,
+    ):
         graph = function.graph
         self._definition = graph.as_graph_def()
         captures = {inner.name: outer for outer, inner in graph.captures}
@@ -42,20 +52,23 @@ class TwoStages:
             for tensor in function.inputs[num_given:]
             if tensor.name not in captures
         ]
-        outputs = [tensor.name for tensor in function.outputs]
-        self._kept, after = cut(given, function.outputs)
+        count = len(function.outputs) - num_first
+        outputs = [tensor.name for tensor in function.outputs[:count]]
+        early = function.outputs[count:]
+        self._kept, after = cut(given, function.outputs[:count])
         kept = [tensor.name for tensor in self._kept]
-        before = _needed(self._kept)
+        found = [*kept, *(tensor.name for tensor in early)]
+        before = _needed([*self._kept, *early])
 
         def first(tensors):
             here = tf.compat.v1.get_default_graph()
             known = dict(zip(others, tensors, strict=True))
             for name, outer in captures.items():
                 known[name] = here.capture(outer)
-            return self._import(before, known, kept)
+            return self._import(before, known, found)
 
         def second(tensors, vectors):
-            known = dict(zip(kept, tensors, strict=True))
+            known = dict(zip(kept, tensors[: len(kept)], strict=True))
             known.update(zip(given, vectors, strict=True))
             return self._import(after, known, outputs)
 

@@ -71,7 +71,7 @@ def test_eigenvalues_are_those_of_all_the_data(digits):
         assert abs(spectrum[-1] - value) <= residual + 1e-5 * value
         assert value <= spectrum[-1] * (1 + 1e-5)
         hard = result.num_pilot_samples, result.num_pilot_products > 0
-        assert hard == ((0, False) if epoch == 0 else (128, True))
+        assert hard == ((0, False) if epoch == 0 else (100, True))
 
 
 def test_a_search_goes_on_where_the_hardest_do_not_suffice(float64, digits):
@@ -102,7 +102,7 @@ def test_the_edge_of_stability_searches_the_hardest_too(digits):
     model = build(12, 0.1, keras.optimizers.SGD)
     model.fit(*digits, batch_size=1024, epochs=2, callbacks=[edge], verbose=0)
     assert edge.results[1].search["converged"]
-    assert edge.results[1].search["num_pilot_samples"] == 128
+    assert edge.results[1].search["num_pilot_samples"] == 100
 
 
 @pytest.mark.parametrize(
