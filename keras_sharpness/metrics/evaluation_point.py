@@ -30,6 +30,8 @@ class EvaluationPoint:
         self._state = [_copy(variable) for variable in state]
         self._compiled: dict[Any, Callable] = {}
         self._standing: dict[int, Any] = {}
+        # Of the innermost block, if it still stands there.
+        self._place: list[Any] | None = None
         self._lock = threading.RLock()
 
     @contextlib.contextmanager
@@ -38,6 +40,9 @@ class EvaluationPoint:
     ) -> Iterator:
         """Within the block the compiled functions stand there.
 
+        A block inside another one at the same variables leaves them where
+        they are: nothing may move the variables meanwhile.
+
         Args:
             weights: Arrays or variables; None where they do not matter.
             state: Arrays or variables.
@@ -45,14 +50,23 @@ class EvaluationPoint:
         Yields:
             Nothing.
         """
+        weights, state = list(weights or ()), list(state)
+        place = [*weights, *state]
         with self._lock:
-            if weights is not None:
-                self._assign(self._weights, weights)
-            self._assign(self._state, state)
-            yield
+            outer, self._place = self._place, place
+            if not _are_the_same(outer, place):
+                if weights:
+                    self._assign(self._weights, weights)
+                self._assign(self._state, state)
+            try:
+                yield
+            finally:
+                # Where the outer block stood, the inner one has left.
+                self._place = outer if _are_the_same(outer, place) else None
 
     def move_state(self, estimate: Callable[[list], Iterable[Any]]) -> None:
         """Replaces the state by `estimate(state)`."""
+        self._place = None
         self._assign(self._state, estimate(self._state))
 
     def compile(
@@ -111,6 +125,18 @@ class EvaluationPoint:
             self._standing[id(variable)] = (
                 value if isinstance(value, tf.Tensor) else None
             )
+
+
+def _are_the_same(one: list[Any] | None, other: list[Any]) -> bool:
+    """Whether the variables are; equal arrays are not compared."""
+    return (
+        one is not None
+        and len(one) == len(other)
+        and all(
+            a is b and isinstance(a, keras.Variable)
+            for a, b in zip(one, other, strict=True)
+        )
+    )
 
 
 def _copy(variable: keras.Variable) -> tf.Variable:
