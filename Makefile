@@ -16,8 +16,8 @@ demo: $(STAMP)
 		--out runs/demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2
-	$(BIN)/python -m pytest -n 2 --markdown-docs -p no:cacheprovider \
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --markdown-docs -p no:cacheprovider \
 		README.md keras_sharpness
 
 lint: $(STAMP)
