@@ -15,10 +15,11 @@ demo: $(STAMP)
 		--small-batch 32 --large-batch 400 --seeds 3 --epochs 30 \
 		--out runs/demo
 
+# One run for all, the examples of the documentation too: workers that start
+# twice, and wait twice for the longest test, take half a minute more.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
-	$(BIN)/python -m pytest -n 2 --dist worksteal --markdown-docs -p no:cacheprovider \
-		README.md keras_sharpness
+	$(BIN)/python -m pytest -n 2 --dist worksteal --markdown-docs \
+		-p no:cacheprovider tests README.md keras_sharpness
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

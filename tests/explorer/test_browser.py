@@ -182,7 +182,9 @@ def test_what_the_pointer_shows(address, browser):
     expect(large.first).to_have_attribute("opacity", "1")
 
     page.get_by_role("tab", name="Between").click()
-    start = chart.get_by_text("small batch 16", exact=True)
+    # For a moment the figure of the other tab is there, too.
+    between = chart.filter(has_text="Loss and accuracy from")
+    start = between.get_by_text("small batch 16", exact=True)
     start.wait_for()
     settle(page)
     # The name stands beside its rule, at the top of the plot.
