@@ -22,6 +22,7 @@ def size_text(size: int) -> str:
 
 
 def missing(path: object, folder: object) -> ModelFileError:
+    """There is no such file."""
     return ModelFileError(
         f"There is no file {path}.",
         f"Check the name and the folder ({folder}).",
@@ -29,6 +30,7 @@ def missing(path: object, folder: object) -> ModelFileError:
 
 
 def not_opened(path: object, reason: str) -> ModelFileError:
+    """The system does not let it be opened."""
     return ModelFileError(
         f"{path} cannot be opened ({reason}).",
         "Check the path and the permissions.",
@@ -36,6 +38,7 @@ def not_opened(path: object, reason: str) -> ModelFileError:
 
 
 def folder(path: object) -> ModelFileError:
+    """It is a folder."""
     return ModelFileError(
         f"{path} is a folder, not a `.keras` file.",
         'Save the model with `model.save("name.keras")`.',
@@ -43,6 +46,7 @@ def folder(path: object) -> ModelFileError:
 
 
 def no_regular_file(path: object) -> ModelFileError:
+    """It is a device, a pipe or the like."""
     return ModelFileError(
         f"{path} is no regular file.",
         "Pass the path of a file that `model.save` wrote.",
@@ -50,6 +54,7 @@ def no_regular_file(path: object) -> ModelFileError:
 
 
 def too_large(name: str, size: int, limit: int) -> ModelFileError:
+    """The file, or what it unpacks to, is over the limit."""
     return ModelFileError(
         f"`{name}` is {size_text(size)}; the limit is {size_text(limit)}.",
         "Load it in Python where there is room for it: `ks.saving.load_model("
@@ -59,6 +64,7 @@ def too_large(name: str, size: int, limit: int) -> ModelFileError:
 
 
 def legacy(name: str) -> ModelFileError:
+    """It is an HDF5 model."""
     return ModelFileError(
         f"`{name}` is the legacy HDF5 format.",
         "Only `.keras` files are opened because HDF5 models can run code when "
@@ -67,6 +73,7 @@ def legacy(name: str) -> ModelFileError:
 
 
 def weights_only(name: str) -> ModelFileError:
+    """It holds weights without an architecture."""
     return ModelFileError(
         f"`{name}` holds weights but no architecture (made with "
         "`save_weights`).",
@@ -75,6 +82,7 @@ def weights_only(name: str) -> ModelFileError:
 
 
 def unreadable(name: str, reason: str, size: int) -> ModelFileError:
+    """It is no archive, or a damaged one."""
     return ModelFileError(
         f"`{name}` is not a readable Keras archive ({clean(reason)}).",
         f"It may be truncated or of another format; {size_text(size)} were "
@@ -83,6 +91,7 @@ def unreadable(name: str, reason: str, size: int) -> ModelFileError:
 
 
 def strange_member(name: str, what: str) -> UnsafeModelError:
+    """The archive holds what Keras does not write."""
     return UnsafeModelError(
         f"Refused: `{name}` holds {what}.",
         "A Keras archive has the members `config.json`, `metadata.json` and "
@@ -91,6 +100,7 @@ def strange_member(name: str, what: str) -> UnsafeModelError:
 
 
 def assets(name: str, member: str) -> UnsafeModelError:
+    """A layer brings files of its own."""
     return UnsafeModelError(
         f"Refused: `{name}` holds the asset `{clean(member)}`.",
         "Layers that bring files of their own, e.g. vocabularies, are not "
@@ -99,6 +109,7 @@ def assets(name: str, member: str) -> UnsafeModelError:
 
 
 def bomb(name: str, what: str, limit: str) -> UnsafeModelError:
+    """It would unpack or build to more than the limit."""
     return UnsafeModelError(
         f"Refused: `{name}` asks for too much: {what}; the limit is {limit}.",
         "A small file can so fill the memory. If you made the file, load it in "
@@ -107,6 +118,7 @@ def bomb(name: str, what: str, limit: str) -> UnsafeModelError:
 
 
 def strange_weights(name: str, place: str, what: str) -> UnsafeModelError:
+    """The weights' file holds links or the like."""
     return UnsafeModelError(
         f"Refused: `{clean(place)}` among the weights of `{name}` {what}.",
         f"Such weights can read other files or fill the memory. {_ALTERED}",
@@ -116,6 +128,7 @@ def strange_weights(name: str, place: str, what: str) -> UnsafeModelError:
 def more_than_stored(
     name: str, declared: int, stored: int, worst: str = ""
 ) -> UnsafeModelError:
+    """The configuration asks for more weights than are stored."""
     return UnsafeModelError(
         f"Refused: `{name}` declares {declared:,} weights and stores "
         f"{stored:,}{worst}.",
@@ -124,6 +137,7 @@ def more_than_stored(
 
 
 def no_shape(name: str, layer: str) -> UnsafeModelError:
+    """A normalisation's size is left open."""
     return UnsafeModelError(
         f"Refused: layer `{clean(layer)}` of `{name}` is a `Normalization` "
         "without the shape of its input.",
@@ -133,6 +147,7 @@ def no_shape(name: str, layer: str) -> UnsafeModelError:
 
 
 def carries_code(name: str, layer: str, class_name: str) -> UnsafeModelError:
+    """A layer can run code that comes with the file."""
     return UnsafeModelError(
         f"Refused: {layer} of `{name}` is a `{clean(class_name)}`.",
         "It can carry or fetch code that runs when the model is loaded. "
@@ -143,6 +158,7 @@ def carries_code(name: str, layer: str, class_name: str) -> UnsafeModelError:
 
 
 def reads_files(name: str, layer: str, class_name: str) -> UnsafeModelError:
+    """A layer reads files of this machine."""
     return UnsafeModelError(
         f"Refused: {layer} of `{name}` is a `{clean(class_name)}`.",
         "It reads files when the model is loaded, or maps words and hashes "
@@ -152,6 +168,7 @@ def reads_files(name: str, layer: str, class_name: str) -> UnsafeModelError:
 
 
 def constant(name: str, class_name: str) -> UnsafeModelError:
+    """A constant stands where an argument should."""
     return UnsafeModelError(
         f"Refused: a `{class_name}` stands among the arguments in `{name}`.",
         "Arrays, bytes and types are loaded as weights only. Put a number or "
@@ -161,6 +178,7 @@ def constant(name: str, class_name: str) -> UnsafeModelError:
 
 
 def unknown(name: str, kind: str, what: str, number: int) -> UnsafeModelError:
+    """A class is not among those that are known."""
     what = clean(what)
     times = "once" if number == 1 else f"{number} times"
     short = what.rpartition(".")[2].rpartition(">")[2]
@@ -173,6 +191,7 @@ def unknown(name: str, kind: str, what: str, number: int) -> UnsafeModelError:
 
 
 def no_model(name: str, class_name: str) -> ModelFileError:
+    """The configuration is not that of a model."""
     return ModelFileError(
         f"`{name}` holds a `{clean(class_name)}`, not a model.",
         'Save the whole model with `model.save("name.keras")`.',
@@ -180,6 +199,7 @@ def no_model(name: str, class_name: str) -> ModelFileError:
 
 
 def renamed(name: str, what: str, alias: str) -> UnsafeModelError:
+    """A known name stands for another class."""
     return UnsafeModelError(
         f"Refused: `{clean(what)}` in `{name}` is registered as "
         f"`{clean(alias)}`.",
@@ -189,6 +209,7 @@ def renamed(name: str, what: str, alias: str) -> UnsafeModelError:
 
 
 def not_loaded(name: str, reason: str) -> ModelFileError:
+    """Keras could not build it, though nothing was refused."""
     return ModelFileError(
         f"`{name}` could not be loaded: {reason}",
         "If it uses classes or functions of your own, pass "
