@@ -11,11 +11,11 @@ from scipy.linalg import eigh_tridiagonal
 from keras_sharpness.metrics.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.differentiability import naming_layers
+from keras_sharpness.metrics.fusion import gains_from_fusion
 from keras_sharpness.metrics.half_precision import computes_in_float16
 from keras_sharpness.metrics.kept_passes import is_worthwhile
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.two_stages import TwoStages
-from keras_sharpness.training.xla import gains_from_xla
 
 # Of fewer, the hardest are too large a part to save much.
 _SMALLEST_PART = 4
@@ -78,6 +78,13 @@ class HardSamples:
         self._objective = objective
         self._num_samples = num_samples
         self._max_products = max_products
+        first = next(iter(objective._batches))
+        # As for products with all data, whose function this is.
+        self._fuses = gains_from_fusion(
+            objective._gradient_of_batch().get_concrete_function(
+                *first[:3], objective._share(first)
+            )
+        )
         self._stages: TwoStages | None = None
         self._step_once: Any = None
         self._total = np.empty(objective.size)
@@ -235,7 +242,7 @@ class HardSamples:
         return TwoStages(
             concrete,
             2 * len(vector) + 1,
-            jit_compile=gains_from_xla(self._objective.model),
+            jit_compile=self._fuses,
             num_first=len(vector),
         )
 
@@ -245,7 +252,7 @@ class HardSamples:
             ("hard samples", name),
             naming_layers(objective.model, function, twice=name == "step"),
             # The step is cut in two first, and XLA gets the second part.
-            jit_compile=name != "step" and gains_from_xla(objective.model),
+            jit_compile=name != "step" and self._fuses,
         )
 
     def _batch(self, others: list[Any]) -> tuple:
