@@ -45,16 +45,27 @@ def main():
     parser.add_argument("--batch-size", type=int, default=125)
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--policy", default="float32", help="Keras' dtype")
+    parser.add_argument(
+        "--pilot-samples",
+        type=int,
+        default=500,
+        help="the search begins with the eigenvector found on so many",
+    )
     options = parser.parse_args()
     keras.config.set_dtype_policy(options.policy)
     x, y = digits(options.samples)
-    objective = ks.Objective(
-        ks.models.C2(seed=0),
-        x,
-        y,
-        batch_size=options.batch_size,
-        check_repeatability=False,
-    )
+    model = ks.models.C2(seed=0)
+
+    def objective_on(x, y):
+        return ks.Objective(
+            model,
+            x,
+            y,
+            batch_size=options.batch_size,
+            check_repeatability=False,
+        )
+
+    objective = objective_on(x, y)
     start = time.perf_counter()
 
     def say(done, total):
@@ -66,8 +77,27 @@ def main():
         )
 
     if options.measure == "eigenvalue":
-        found = ks.hessian_eigenvalues(objective, tolerance=1e-2, progress=say)
+        every = max(1, options.samples // options.pilot_samples)
+        pilot = ks.hessian_eigenvalues(
+            objective_on(x[::every], y[::every]),
+            tolerance=5e-2,
+            eigenvectors=True,
+        )
+        print(
+            f"pilot on {len(x[::every])} samples: {pilot.eigenvalues[0]:.6g}, "
+            f"{pilot.num_products} products, {pilot.seconds:.0f} s",
+            flush=True,
+        )
+        found = ks.hessian_eigenvalues(
+            objective,
+            tolerance=1e-2,
+            initial_vectors=pilot.eigenvectors,
+            progress=say,
+        )
         values = {
+            "pilot samples": len(x[::every]),
+            "pilot products": pilot.num_products,
+            "pilot eigenvalue": float(pilot.eigenvalues[0]),
             "eigenvalue": float(found.eigenvalues[0]),
             "residual": float(found.residuals[0]),
         }

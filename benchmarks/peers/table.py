@@ -26,10 +26,12 @@ row as one batch, and the same number of threads.
   others do.
 * Memory: the rise of Linux's high-water mark of resident memory over its level
   before the first call, in processes started for that row alone, which have
-  loaded model and data and have worked on two samples. Compilation counts, and
-  so does the graph that PyHessian keeps between its products. TensorFlow is
-  told to hand freed memory back, in a process of its own; for the density it
-  is timed so as well.
+  loaded model and data and have worked on two samples. Of gradients and
+  products it is that of the second call, and in brackets that of the first,
+  which compiles; of the other rows it includes compilation. What is kept
+  between products counts: activations by ours, the graph by PyHessian.
+  TensorFlow is told to hand freed memory back, in a process of its own; for
+  the density it is timed so as well.
 """
 
 
@@ -108,7 +110,10 @@ def _seconds(cell):
 def _megabytes(cell):
     if "peak_bytes" not in cell:
         return _seconds(cell)
-    return f"{cell['peak_bytes'] / 1e6:.0f}"
+    text = f"{cell['peak_bytes'] / 1e6:.0f}"
+    if "first_peak_bytes" in cell:
+        text += f" ({cell['first_peak_bytes'] / 1e6:.0f})"
+    return text
 
 
 def _digits(value):
@@ -124,6 +129,7 @@ def _ratios(cells, networks):
         "product / gradient",
         "each of a block / gradient",
         "memory of a product / gradient's",
+        "of the first",
     )
     lines = ["| | " + " | ".join(titles) + " |"]
     lines.append("| --- |" + " ---: |" * len(titles))
@@ -137,8 +143,10 @@ def _ratios(cells, networks):
             value("block") / value("block", CURVLINOPS),
             value("product") / value("gradient"),
             value("block") / value("gradient"),
-            value("product", key="peak_bytes")
-            / value("gradient", key="peak_bytes"),
+            *(
+                value("product", key=key) / value("gradient", key=key)
+                for key in ("peak_bytes", "first_peak_bytes")
+            ),
         )
         shown = " | ".join(f"{ratio:.2f}" for ratio in ratios)
         lines.append(f"| {CASES[network].title} | {shown} |")
