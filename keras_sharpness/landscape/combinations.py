@@ -4,7 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_sharpness.metrics.packed_weights import MovedWeights, PackedWeights
+from keras_sharpness.metrics.compiled.packed_weights import (
+    MovedWeights,
+    PackedWeights,
+)
 from keras_sharpness.metrics.weights import WeightLayout
 
 # What rows and columns may occupy so as not to be computed again for every

@@ -9,7 +9,10 @@ from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
 from keras_sharpness.landscape.interpolation import Interpolation
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.paths import Path, coefficients
-from keras_sharpness.metrics.packed_weights import MovedWeights, PackedWeights
+from keras_sharpness.metrics.compiled.packed_weights import (
+    MovedWeights,
+    PackedWeights,
+)
 from keras_sharpness.progress import ProgressOption, track
 
 

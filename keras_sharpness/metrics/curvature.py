@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from keras_sharpness.metrics import output_matrices
 from keras_sharpness.metrics.derivatives import Derivatives
-from keras_sharpness.metrics.losses import LossSpecification
+from keras_sharpness.metrics.loss.losses import LossSpecification
 
 Matrix = Literal[
     "hessian",

@@ -8,27 +8,27 @@ import numpy as np
 import pandas as pd
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness.metrics.basis_memory import choose_group_size
-from keras_sharpness.metrics.kernel_density import (
+from keras_sharpness.metrics.krylov.basis_memory import choose_group_size
+from keras_sharpness.metrics.krylov.kernel_density import (
     choose_grid,
     choose_width,
     confidence_band,
     padded,
     smooth,
 )
-from keras_sharpness.metrics.negative_curvature import (
+from keras_sharpness.metrics.krylov.negative_curvature import (
     error_of_mean,
     negative_curvature,
 )
-from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.probes import rademacher
-from keras_sharpness.metrics.products import Products
-from keras_sharpness.metrics.tridiagonal import (
+from keras_sharpness.metrics.krylov.tridiagonal import (
     BasisDtype,
     GaussQuadrature,
     gauss_quadratures,
 )
+from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.operators import as_operator
+from keras_sharpness.metrics.probing.probes import rademacher
+from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

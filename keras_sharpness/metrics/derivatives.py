@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_sharpness.metrics.batch_loss import BatchLoss, Forward
+from keras_sharpness.metrics.loss.batch_loss import BatchLoss, Forward
 
 # (forward, sample_weight, index of the batch) → function that multiplies
 # tensors shaped as the outputs by a matrix in their space, that of the mean

@@ -8,12 +8,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness.metrics.deflated_probes import DeflatedProbes
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
+from keras_sharpness.metrics.probing.deflated_probes import DeflatedProbes
+from keras_sharpness.metrics.probing.standard_error import student_factor
+from keras_sharpness.metrics.probing.stopping import Plan
 from keras_sharpness.metrics.products import Products
-from keras_sharpness.metrics.standard_error import student_factor
-from keras_sharpness.metrics.stopping import Plan
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

@@ -8,12 +8,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness.metrics.block_size import MAX_BLOCK
+from keras_sharpness.metrics.compiled.block_size import MAX_BLOCK
+from keras_sharpness.metrics.krylov.power_iteration import power_iteration
+from keras_sharpness.metrics.krylov.thick_restart import thick_restart_lanczos
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.power_iteration import power_iteration
 from keras_sharpness.metrics.products import Products
-from keras_sharpness.metrics.thick_restart import thick_restart_lanczos
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

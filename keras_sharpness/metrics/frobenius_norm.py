@@ -10,10 +10,10 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.probes import rademacher
+from keras_sharpness.metrics.probing.probes import rademacher
+from keras_sharpness.metrics.probing.standard_error import standard_error
+from keras_sharpness.metrics.probing.stopping import Plan
 from keras_sharpness.metrics.products import Products
-from keras_sharpness.metrics.standard_error import standard_error
-from keras_sharpness.metrics.stopping import Plan
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

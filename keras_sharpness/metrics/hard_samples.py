@@ -8,14 +8,14 @@ import numpy as np
 import tensorflow as tf
 from scipy.linalg import eigh_tridiagonal
 
-from keras_sharpness.metrics.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.compiled.fusion import gains_from_fusion
+from keras_sharpness.metrics.compiled.kept_passes import is_worthwhile
+from keras_sharpness.metrics.compiled.two_stages import TwoStages
 from keras_sharpness.metrics.derivatives import Derivatives
-from keras_sharpness.metrics.differentiability import naming_layers
-from keras_sharpness.metrics.fusion import gains_from_fusion
-from keras_sharpness.metrics.half_precision import computes_in_float16
-from keras_sharpness.metrics.kept_passes import is_worthwhile
+from keras_sharpness.metrics.gradients.differentiability import naming_layers
+from keras_sharpness.metrics.loss.half_precision import computes_in_float16
+from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.two_stages import TwoStages
 
 # Of fewer, the hardest are too large a part to save much.
 _SMALLEST_PART = 4

@@ -8,32 +8,41 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_sharpness.metrics.batch_loss import BatchLoss, LossFunction
-from keras_sharpness.metrics.batch_norm import (
-    BatchNormMode,
-    batch_norm_layers,
-    check_mode,
-)
 from keras_sharpness.metrics.batches import Batch, Batches
-from keras_sharpness.metrics.curvature import Curvature, Matrix
-from keras_sharpness.metrics.curvature_products import (
+from keras_sharpness.metrics.compiled.curvature_products import (
     CurvatureProducts,
     add,
     as_rows,
 )
+from keras_sharpness.metrics.compiled.evaluation import Evaluation
+from keras_sharpness.metrics.compiled.evaluation_point import EvaluationPoint
+from keras_sharpness.metrics.compiled.kept_passes import (
+    KeptPasses,
+    is_worthwhile,
+)
+from keras_sharpness.metrics.compiled.packed_weights import (
+    MovedWeights,
+    PackedWeights,
+)
+from keras_sharpness.metrics.curvature import Curvature, Matrix
 from keras_sharpness.metrics.derivatives import Derivatives
-from keras_sharpness.metrics.differentiability import naming_layers
-from keras_sharpness.metrics.evaluation import Evaluation
-from keras_sharpness.metrics.evaluation_point import EvaluationPoint
-from keras_sharpness.metrics.half_precision import loss_scale, vector_scales
-from keras_sharpness.metrics.kept_passes import KeptPasses, is_worthwhile
-from keras_sharpness.metrics.losses import (
+from keras_sharpness.metrics.gradients.differentiability import naming_layers
+from keras_sharpness.metrics.loss.batch_loss import BatchLoss, LossFunction
+from keras_sharpness.metrics.loss.half_precision import (
+    loss_scale,
+    vector_scales,
+)
+from keras_sharpness.metrics.loss.losses import (
     LossSpecification,
     loss_specification,
 )
-from keras_sharpness.metrics.moments import Moments
-from keras_sharpness.metrics.packed_weights import MovedWeights, PackedWeights
-from keras_sharpness.metrics.repeatability import check_repeats
+from keras_sharpness.metrics.loss.moments import Moments
+from keras_sharpness.metrics.loss.repeatability import check_repeats
+from keras_sharpness.metrics.normalization.batch_norm import (
+    BatchNormMode,
+    batch_norm_layers,
+    check_mode,
+)
 from keras_sharpness.metrics.weights import WeightLayout
 
 

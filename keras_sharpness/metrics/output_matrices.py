@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_sharpness.metrics.batch_loss import Forward
 from keras_sharpness.metrics.derivatives import residual
-from keras_sharpness.metrics.losses import LossSpecification
+from keras_sharpness.metrics.loss.batch_loss import Forward
+from keras_sharpness.metrics.loss.losses import LossSpecification
 
 # Losses that take expected targets.
 _SOFT = {

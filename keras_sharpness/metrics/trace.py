@@ -11,14 +11,14 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.products import Products
-from keras_sharpness.metrics.segments import Segments, layer_of
-from keras_sharpness.metrics.stopping import Plan
-from keras_sharpness.metrics.trace_estimators import (
+from keras_sharpness.metrics.probing.segments import Segments, layer_of
+from keras_sharpness.metrics.probing.stopping import Plan
+from keras_sharpness.metrics.probing.trace_estimators import (
     Estimates,
     IndependentSamples,
     LeaveOneOutSamples,
 )
+from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

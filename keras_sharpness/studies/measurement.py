@@ -13,8 +13,8 @@ from keras_sharpness.metrics import (
     epsilon_sharpness,
     hessian_eigenvalues,
 )
-from keras_sharpness.metrics.batch_norm import BatchNormMode
 from keras_sharpness.metrics.epsilon_sharpness import Maximizer
+from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.results import Result
 

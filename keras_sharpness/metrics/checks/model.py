@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from keras_sharpness.metrics.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.checks.differences import typical_weight
 from keras_sharpness.metrics.checks.row import CheckRow
 from keras_sharpness.metrics.checks.smoothness import Smoothness, listed
+from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.objective import Objective
 
 # Share of the gradient's change over a short step that H may miss.

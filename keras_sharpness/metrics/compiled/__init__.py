@@ -1,0 +1,1 @@
+"""What of an objective is compiled, and what is kept between calls."""

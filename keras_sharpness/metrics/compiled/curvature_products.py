@@ -1,0 +1,236 @@
+"""Curvature matrices times vectors, batch by batch."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_sharpness.metrics.batches import Batch
+from keras_sharpness.metrics.compiled.block_size import (
+    MAX_BLOCK,
+    block_size_for,
+)
+from keras_sharpness.metrics.compiled.evaluation_point import EvaluationPoint
+from keras_sharpness.metrics.compiled.fusion import gains_from_fusion
+from keras_sharpness.metrics.compiled.kept_passes import KeptPasses
+from keras_sharpness.metrics.compiled.two_stages import TwoStages
+from keras_sharpness.metrics.curvature import Curvature
+from keras_sharpness.metrics.derivatives import Derivatives
+from keras_sharpness.metrics.gradients.differentiability import naming_layers
+from keras_sharpness.metrics.gradients.max_pooling import quick_max_pooling
+from keras_sharpness.metrics.loss.batch_loss import BatchLoss
+from keras_sharpness.metrics.weights import WeightLayout
+
+_PIECE = 4096
+
+
+class CurvatureProducts:
+    """Multiplies blocks of vectors by curvature matrices of an objective.
+
+    Args:
+        model: Built `keras.Model`.
+        batch_loss: `BatchLoss`.
+        layout: `WeightLayout`.
+        point: `EvaluationPoint`, where compiled functions stand.
+        block_size: Int. Vectors multiplied at once, None for what the free
+            memory has room for.
+        jit_compile: Bool. Whether XLA compiles what multiplies where it makes
+            that faster.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        batch_loss: BatchLoss,
+        layout: WeightLayout,
+        point: EvaluationPoint,
+        block_size: int | None,
+        jit_compile: bool,
+    ):
+        self._model = model
+        self._batch_loss = batch_loss
+        self._layout = layout
+        self._point = point
+        self._block_size = block_size
+        self._jit_compile = jit_compile
+        self._is_looked_at = False
+        self._stages: dict[int, tuple[Any, TwoStages]] = {}
+
+    def kept_passes(self) -> KeptPasses:
+        """An empty store of first passes, for products at one point."""
+        return KeptPasses(self._two_stages)
+
+    def add(
+        self,
+        total: np.ndarray,
+        vectors: np.ndarray,
+        curvature: Curvature,
+        *,
+        batches: Iterable[Batch],
+        share: Callable[[Any], tf.Tensor],
+        at: Callable[[], contextlib.AbstractContextManager],
+        kept: KeptPasses | None,
+        differentiate: Callable,
+    ) -> None:
+        """Adds the products with all batches.
+
+        Args:
+            total: Array (K, P), float64, that is added to.
+            vectors: Array (K, P) in the dtype of the weights.
+            curvature: `Curvature`.
+            batches: Iterable of `Batch`.
+            share: Callable. What a batch's part of the mean is multiplied by.
+            at: Callable. A context in which compiled functions stand at the
+                point; it is entered only when the point has to be looked at.
+            kept: `KeptPasses` of this point, or None.
+            differentiate: Callable. The compiled gradient of a batch, by
+                which the memory and the use of XLA are estimated.
+        """
+        self._decide(next(iter(batches)), share, differentiate)
+        with contextlib.ExitStack() as stack:
+
+            @functools.cache
+            def stand() -> None:
+                stack.enter_context(at())
+
+            # What a block shares is kept already. XLA still gains from one,
+            # other products take less memory one by one.
+            step = (
+                1
+                if kept is not None and not self._jit_compile
+                else self._vectors_at_once(
+                    len(vectors), next(iter(batches)), share, differentiate
+                )
+            )
+            for start in range(0, len(vectors), step):
+                block = slice(start, start + step)
+                tensors = self._tensors(vectors[block], curvature)
+                compiled = self._compiled(
+                    curvature, len(tensors), kept is not None
+                )
+                for index, batch in enumerate(batches):
+                    others = (*batch[:3], share(batch), tf.constant(index))
+                    if kept is None:
+                        stand()
+                        products = compiled(tensors, *others)
+                    else:
+                        products = kept.products(
+                            compiled, tensors, others, index, batch.size, stand
+                        )
+                    for row, product in zip(
+                        total[block], products, strict=True
+                    ):
+                        add(row, product)
+
+    def _decide(
+        self, batch: Batch, share: Callable, differentiate: Any
+    ) -> None:
+        # By the operations of the gradient; those of its derivatives are of
+        # the same kinds.
+        if self._jit_compile and not self._is_looked_at:
+            self._jit_compile = gains_from_fusion(
+                differentiate.get_concrete_function(*batch[:3], share(batch))
+            )
+        self._is_looked_at = True
+
+    def _compiled(
+        self, curvature: Curvature, num_vectors: int, keep: bool
+    ) -> Callable:
+        def vectors_first(weights, state, vectors, x, y, weight, share, index):
+            pooling = quick_max_pooling() if keep else contextlib.nullcontext()
+            with pooling:
+                return multiply(
+                    weights, state, x, y, weight, share, vectors, index
+                )
+
+        multiply = naming_layers(
+            self._model,
+            curvature.products(Derivatives(self._batch_loss, curvature.places)),
+            twice=True,
+        )
+        return self._point.compile(
+            (curvature, num_vectors, keep),
+            vectors_first,
+            jit_compile=self._jit_compile,
+        )
+
+    def _two_stages(self, compiled: Any, arguments: tuple) -> TwoStages:
+        concrete = compiled.get_concrete_function(*arguments)
+        if id(concrete) not in self._stages:
+            stages = TwoStages(
+                concrete,
+                len(tf.nest.flatten(arguments[0])),
+                jit_compile=self._jit_compile,
+            )
+            # With the function, so that no other gets its identity.
+            self._stages[id(concrete)] = (concrete, stages)
+        return self._stages[id(concrete)][1]
+
+    def _tensors(
+        self, vectors: np.ndarray, curvature: Curvature
+    ) -> list[list[tf.Tensor]]:
+        # Cut here, once, and not in the graph, for every batch.
+        shapes = self._layout.shapes_of(curvature.places)
+        sizes = [int(np.prod(shape)) for shape in shapes]
+        dtypes = self._layout.dtypes_of(curvature.places)
+        return [
+            [
+                tf.cast(tf.constant(part.reshape(shape)), dtype)
+                for part, shape, dtype in zip(
+                    np.split(vector, np.cumsum(sizes)[:-1]),
+                    shapes,
+                    dtypes,
+                    strict=True,
+                )
+            ]
+            for vector in vectors
+        ]
+
+    def _vectors_at_once(
+        self, wanted: int, batch: Batch, share: Callable, differentiate: Any
+    ) -> int:
+        if self._block_size is None and wanted > 1:
+            gradient = differentiate.get_concrete_function(
+                *batch[:3], share(batch)
+            )
+            self._block_size = block_size_for(gradient, batch.size)
+        return self._block_size or MAX_BLOCK
+
+
+def add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
+    """Adds tensors to a flat float64 array, one after the other.
+
+    Args:
+        total: Array (P,), float64.
+        tensors: Tensors of P entries in all.
+    """
+    end = 0
+    for tensor in tensors:
+        array = np.ravel(tensor)
+        start, end = end, end + array.size
+        # Into float64 without a float64 copy of the addend.
+        np.add(total[start:end], array, out=total[start:end])
+
+
+def as_rows(v: np.ndarray, dtype: str) -> np.ndarray:
+    """The columns of a block as rows.
+
+    Args:
+        v: Array (P,) or (P, K).
+        dtype: Str.
+
+    Returns:
+        Array (K, P), contiguous, a copy.
+    """
+    columns = np.reshape(v, (len(v), -1))
+    rows = np.empty(columns.shape[::-1], dtype)
+    # In pieces that fit in the cache: twice as fast as all at once.
+    for start in range(0, len(v), _PIECE):
+        piece = slice(start, start + _PIECE)
+        rows[:, piece] = columns[piece].T
+    return rows

@@ -1,0 +1,99 @@
+"""The loss over all batches, in few calls of a compiled function."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from keras_sharpness.metrics.batches import Batch
+from keras_sharpness.metrics.compiled.evaluation_point import EvaluationPoint
+from keras_sharpness.metrics.compiled.packed_weights import (
+    MovedWeights,
+    PackedWeights,
+)
+from keras_sharpness.metrics.loss.batch_loss import BatchLoss
+
+# A call costs the host some tenths of a millisecond: of a small network as much
+# as a batch. With more of them compiling takes longer than they save.
+_BATCHES_PER_CALL = 2
+
+
+class Evaluation:
+    """The loss and, where y is a class, the accuracy over batches.
+
+    Args:
+        batch_loss: `BatchLoss`.
+        point: `EvaluationPoint`, where it is evaluated.
+        packing: `PackedWeights` of the model.
+    """
+
+    def __init__(
+        self,
+        batch_loss: BatchLoss,
+        point: EvaluationPoint,
+        packing: PackedWeights,
+    ):
+        self._batch_loss = batch_loss
+        self._point = point
+        self._packing = packing
+
+    def here(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """At the weights and the state at which the point stands."""
+        run = self._point.compile("evaluate", self._of_batches)
+        return self._run(run, batches)
+
+    def moved_to(
+        self, weights: MovedWeights, batches: Iterable[Batch]
+    ) -> dict[str, float]:
+        """At other weights, and the state at which the point stands."""
+        run = self._point.compile(
+            "evaluate moved", self._of_batches_moved, reads_weights=False
+        )
+        return self._run(run, batches, weights.start, weights.step)
+
+    def _run(
+        self, function: Any, batches: Iterable[Batch], *arguments: Any
+    ) -> dict[str, float]:
+        sizes: list[int] = []
+        parts: list[dict[str, Any]] = []
+        # Read only after the last batch is under way: reading waits.
+        for group in _groups(batches):
+            sizes += [batch.size for batch in group]
+            parts += function([batch[:3] for batch in group], *arguments)
+        return {
+            name: sum(
+                size * float(part[name])
+                for size, part in zip(sizes, parts, strict=True)
+            )
+            / sum(sizes)
+            for name in parts[0]
+        }
+
+    def _of_batches(
+        self,
+        weights: Sequence[Any],
+        state: Sequence[Any],
+        batches: Sequence[tuple],
+    ) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for batch in batches:
+            # One after the other: the memory is meant for one batch's
+            # activations.
+            before = list(found[-1].values()) if found else []
+            with tf.control_dependencies(before):
+                found.append(self._batch_loss.evaluate(weights, state, *batch))
+        return found
+
+    def _of_batches_moved(
+        self, state: Sequence[Any], batches: Sequence[tuple], start, step
+    ) -> list[dict[str, Any]]:
+        return self._of_batches(
+            self._packing.unpack(start + step), state, batches
+        )
+
+
+def _groups(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    left = iter(batches)
+    while group := list(itertools.islice(left, _BATCHES_PER_CALL)):
+        yield group

@@ -1,0 +1,143 @@
+"""A traced function cut in two, at what some of its arguments change."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow as tf
+
+from keras_sharpness.metrics.compiled.smallest_cut import cut
+
+
+class TwoStages:
+    """A traced function of tensors a and b as `second(first(b), a)`.
+
+    `first` computes what does not depend on a, and hands over as little of it
+    as the rest of the operations need; what follows from that by cheap
+    operations, `second` repeats. So a function that is called many times with
+    the same b does the costly part of it once. The values are those of the
+    whole function; optimised apart, they may differ in the last digits.
+
+    Operations are cut as a graph, so that it works for whatever can be traced.
+    Control dependencies are dropped: nothing but outputs is computed.
+
+    Args:
+        function: TensorFlow concrete function whose first arguments are a.
+        num_given: Int. The number of tensors in a.
+        jit_compile: Bool. Whether `second` is compiled by XLA.
+        num_first: Int. How many outputs, the last ones, `first` returns and
+            `second` does not; they must not depend on a.
+
+    Attributes:
+        first: Function of the tensors b, flat, that returns a list of tensors,
+            what is kept and its own outputs behind.
+        second: Function of that list and the tensors a, flat, that returns the
+            outputs of `function`, flat.
+    """
+
+    def __init__(
+        self,
+        function: Any,
+        num_given: int,
+        *,
+        jit_compile: bool,
+        num_first: int = 0,
+    ):
+        graph = function.graph
+        self._definition = graph.as_graph_def()
+        captures = {inner.name: outer for outer, inner in graph.captures}
+        given = [tensor.name for tensor in function.inputs[:num_given]]
+        others = [
+            tensor.name
+            for tensor in function.inputs[num_given:]
+            if tensor.name not in captures
+        ]
+        count = len(function.outputs) - num_first
+        outputs = [tensor.name for tensor in function.outputs[:count]]
+        early = function.outputs[count:]
+        self._kept, after = cut(given, function.outputs[:count])
+        kept = [tensor.name for tensor in self._kept]
+        found = [*kept, *(tensor.name for tensor in early)]
+        before = _needed([*self._kept, *early])
+
+        def first(tensors):
+            here = tf.compat.v1.get_default_graph()
+            known = dict(zip(others, tensors, strict=True))
+            for name, outer in captures.items():
+                known[name] = here.capture(outer)
+            return self._import(before, known, found)
+
+        def second(tensors, vectors):
+            known = dict(zip(kept, tensors[: len(kept)], strict=True))
+            known.update(zip(given, vectors, strict=True))
+            return self._import(after, known, outputs)
+
+        self.first = tf.function(first, autograph=False)
+        self.second = tf.function(
+            second, autograph=False, jit_compile=jit_compile or None
+        )
+
+    def num_bytes(self, batch_size: int) -> int:
+        """Bytes of what `first` computes, arguments and variables left out.
+
+        Args:
+            batch_size: Int. For axes whose length the graph leaves open.
+
+        Returns:
+            Int.
+        """
+        return sum(
+            tensor.dtype.size
+            * math.prod(
+                batch_size if length is None else length
+                for length in tensor.shape.as_list()
+            )
+            for tensor in self._kept
+            if tensor.op.type not in ("Placeholder", "ReadVariableOp")
+            and tensor.shape.rank is not None
+        )
+
+    def _import(
+        self, names: set[str], known: dict[str, Any], outputs: list[str]
+    ) -> list[Any]:
+        part = tf.compat.v1.GraphDef()
+        part.versions.CopyFrom(self._definition.versions)
+        part.library.CopyFrom(self._definition.library)
+        used = set()
+        for node in self._definition.node:
+            if node.name in names and node.op != "Placeholder":
+                copy = part.node.add()
+                copy.CopyFrom(node)
+                inputs = [i for i in node.input if not i.startswith("^")]
+                del copy.input[:]
+                copy.input.extend(inputs)
+                used.update(inputs)
+        inside = {name: known[name] for name in known if _short(name) in used}
+        computed = [name for name in outputs if name not in known]
+        found = dict(
+            zip(
+                computed,
+                tf.graph_util.import_graph_def(
+                    part, inside, return_elements=computed, name=""
+                ),
+                strict=True,
+            )
+        )
+        return [known[n] if n in known else found[n] for n in outputs]
+
+
+def _needed(tensors: Iterable[Any]) -> set[str]:
+    """The operations that tensors are computed from."""
+    needed: set[str] = set()
+    stack = [tensor.op for tensor in tensors]
+    while stack:
+        operation = stack.pop()
+        if operation.name not in needed:
+            needed.add(operation.name)
+            stack.extend(tensor.op for tensor in operation.inputs)
+    return needed
+
+
+def _short(name: str) -> str:
+    # As nodes name their inputs: the first output has no number.
+    return name.removesuffix(":0")

@@ -1,0 +1,1 @@
+"""Second derivatives that TensorFlow lacks, or has wrong or slow."""

@@ -1,0 +1,1 @@
+"""Lanczos and what is read from its tridiagonal matrices."""

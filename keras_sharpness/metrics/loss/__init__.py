@@ -1,0 +1,1 @@
+"""The loss of a batch at given weights."""

@@ -1,0 +1,293 @@
+"""The loss of one batch at given weights, as it is traced and compiled."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
+from keras_sharpness.metrics.gradients.second_gradients import (
+    complete_gradients,
+)
+from keras_sharpness.metrics.loss.losses import (
+    LossSpecification,
+    accuracy,
+    check_batch,
+)
+from keras_sharpness.metrics.loss.output_coordinates import coordinates
+from keras_sharpness.metrics.loss.stateless import CompiledLoss, model_at
+from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
+from keras_sharpness.metrics.normalization.folding import foldable_pairs
+
+# `loss_fn(model, batch)`: a batch is what the data yield, x, (x, y) or
+# (x, y, sample_weight).
+LossFunction = Callable[[keras.Model, Any], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Forward:
+    """A pass through the model at given weights.
+
+    Attributes:
+        predictions: Nested tensors, what the model returns.
+        outputs: Nested tensors, what curvature of the loss is taken by: the
+            predictions; where they are a softmax or a sigmoid and the loss a
+            cross-entropy, the logits, to which Keras applies the loss.
+        specification: `LossSpecification` of the loss of `outputs`.
+        penalty: Scalar tensor Ω(w), or None where there is none.
+        loss: Callable `(outputs, sample_weight, *, y, alone)` → scalar
+            tensor, the mean loss; y is that of the batch when left out, Ω is
+            part of it only with `alone=False`.
+    """
+
+    predictions: Any
+    outputs: Any
+    specification: LossSpecification
+    penalty: Any
+    loss: Callable[..., Any]
+
+
+class BatchLoss:
+    """`(1/n) Σᵢ sᵢ ℓᵢ(w) + Ω(w)` over the n samples of a batch.
+
+    Args:
+        model: Built `keras.Model`.
+        loss: `LossSpecification`.
+        is_compiled: Bool. Whether the loss is the one the model was compiled
+            with, so that `model.compute_loss` decides.
+        regularization: Bool. Whether Ω is part of it.
+        batch_norm: Str. The mode.
+        loss_fn: Callable `(model, batch)` that takes the place of `loss`: it
+            calls the model and returns the mean loss, a scalar, or the losses
+            of the samples, (n,).
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: LossSpecification,
+        *,
+        is_compiled: bool,
+        regularization: bool,
+        batch_norm: BatchNormMode,
+        loss_fn: LossFunction | None = None,
+    ):
+        complete_gradients()
+        self._model = model
+        self._loss = loss
+        self._is_compiled = is_compiled
+        self._regularization = regularization
+        self._batch_norm = batch_norm
+        self._loss_fn = loss_fn
+        self._compiled: CompiledLoss | None = None
+        # A caller's own function may look at any layer's weights and outputs.
+        self._pairs = foldable_pairs(model) if loss_fn is None else []
+
+    def value(
+        self,
+        weights: Sequence[Any],
+        state: Sequence[Any],
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+    ) -> Any:
+        """The loss, a scalar tensor.
+
+        Args:
+            weights: Tensors for `model.trainable_variables`.
+            state: Tensors for `model.non_trainable_variables`.
+            x: Inputs, nested tensors.
+            y: Targets, nested tensors, or None.
+            sample_weight: Tensor, or None.
+
+        Returns:
+            Scalar tensor.
+        """
+        return self._predict(weights, state, x, y, sample_weight)[0]
+
+    def evaluate(
+        self,
+        weights: Sequence[Any],
+        state: Sequence[Any],
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+    ) -> dict[str, Any]:
+        """The loss and, where y is a class, the accuracy. As `value`."""
+        loss, y_pred = self._predict(weights, state, x, y, sample_weight)
+        if self._loss.accuracy_kind is None or y_pred is None:
+            return {"loss": loss}
+        # One output may come in a dict or list.
+        (y,), (y_pred,) = keras.tree.flatten(y), keras.tree.flatten(y_pred)
+        return {"loss": loss, "accuracy": accuracy(self._loss, y, y_pred)}
+
+    def check(self, batches: Batches) -> int:
+        """Refuses data that do not fit model and loss.
+
+        Args:
+            batches: The data.
+
+        Returns:
+            Int. N, the number of samples.
+
+        Raises:
+            ValueError: If they do not fit.
+        """
+        num_samples = 0
+        for batch in batches:
+            if num_samples == 0:
+                output = self._first_output(batch)
+            check_batch(self._loss, batch, output)
+            if num_samples == 0:
+                self._first_loss(batch, output)
+            num_samples += batch.size
+        return num_samples
+
+    @contextlib.contextmanager
+    def forward(
+        self,
+        weights: Sequence[Any],
+        state: Sequence[Any],
+        x: Any,
+        y: Any,
+    ) -> Iterator["Forward"]:
+        """The pass through the model, taken apart. Arguments as `value`.
+
+        Yields:
+            A `Forward`, of use within the block.
+        """
+        if self._loss_fn is not None:
+            raise ValueError(
+                "With `loss_fn=` it is not known what the model's outputs are. "
+                "Use the Hessian, or give the loss as `loss=`."
+            )
+        model = self._model
+        with self._model_at(weights, state):
+            y_pred = model(x, training=False)
+            penalty = self._penalty()
+            outputs, specification, link = coordinates(y_pred, self._loss)
+
+            def loss(
+                outputs: Any, sample_weight: Any, *, y: Any = y, alone=True
+            ) -> Any:
+                return self._loss_of(
+                    x, y, link(outputs), sample_weight, penalty, alone
+                )
+
+            yield Forward(
+                predictions=y_pred,
+                outputs=outputs,
+                specification=specification,
+                penalty=penalty if self._regularization else None,
+                loss=loss,
+            )
+
+    def _model_at(self, weights, state):
+        return model_at(
+            self._model,
+            weights,
+            state,
+            use_batch_statistics=self._batch_norm == "batch",
+            fold=self._pairs,
+            compiled=self._compiled,
+        )
+
+    def _penalty(self) -> Any:
+        # As `compute_loss` does: a term need not be a scalar.
+        terms = [keras.ops.sum(term) for term in self._model.losses]
+        return sum(terms) if terms else None
+
+    def _predict(self, weights, state, x, y, sample_weight):
+        if self._loss_fn is not None:
+            return self._own_loss(weights, state, x, y, sample_weight), None
+        with self._model_at(weights, state):
+            y_pred = self._model(x, training=False)
+            # Of the very predictions: Keras' losses look for what they are
+            # made of.
+            loss = self._loss_of(
+                x,
+                y,
+                y_pred,
+                sample_weight,
+                self._penalty(),
+                not self._regularization,
+            )
+        return loss, y_pred
+
+    def _loss_of(self, x, y, y_pred, sample_weight, penalty, alone):
+        model = self._model
+        if self._is_compiled:
+            value = model._compute_loss(
+                x, y, y_pred, sample_weight, training=False
+            )
+            holds_penalty = penalty is not None
+        else:
+            names = getattr(model, "output_names", None)
+            value = self._loss.mean(y, y_pred, sample_weight, names)
+            holds_penalty = False
+        wanted = penalty is not None and not alone
+        if wanted == holds_penalty:
+            return value
+        return value + penalty if wanted else value - penalty
+
+    def _own_loss(self, weights, state, x, y, sample_weight):
+        with self._model_at(weights, state):
+            value = keras.ops.convert_to_tensor(
+                self._loss_fn(self._model, as_yielded(x, y, sample_weight))
+            )
+            if len(value.shape) > 1:
+                raise ValueError(
+                    "`loss_fn` must return the mean loss or one loss for each "
+                    f"sample. Received: shape {tuple(value.shape)}. Take the "
+                    "mean over the other axes."
+                )
+            value = keras.ops.mean(value)
+            penalty = self._penalty() if self._regularization else None
+        return value if penalty is None else value + penalty
+
+    def _first_output(self, batch: Batch) -> Any:
+        """The model's outputs for a batch, None where `loss_fn` calls it."""
+        if self._loss_fn is not None:
+            return None
+        model = self._model
+        try:
+            with self._as_it_is():
+                return model(batch.x, training=False)
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            shapes = keras.tree.map_structure(lambda t: tuple(t.shape), batch.x)
+            expected = getattr(model, "input_shape", "other shapes")
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(
+                f"The data do not fit model {model.name!r}: it expects "
+                f"{expected}, a batch of `x` has {shapes}. Reshape `x`. "
+                f"Keras says: {reason}"
+            ) from error
+
+    def _first_loss(self, batch: Batch, output: Any) -> None:
+        # Eagerly, for the variables that the compiled loss makes.
+        model = self._model
+        if self._is_compiled and self._loss_fn is None:
+            with self._as_it_is():
+                model._compute_loss(
+                    batch.x,
+                    batch.y,
+                    output,
+                    batch.sample_weight,
+                    training=False,
+                )
+                if getattr(model, "_compile_loss", None) is not None:
+                    self._compiled = CompiledLoss(model)
+
+    def _as_it_is(self):
+        model = self._model
+        weights, state = (
+            [keras.ops.convert_to_tensor(v) for v in variables]
+            for variables in (
+                model.trainable_variables,
+                model.non_trainable_variables,
+            )
+        )
+        return model_at(model, weights, state)

@@ -1,0 +1,65 @@
+"""What curvature of the loss is taken by: logits or predictions."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_sharpness.metrics.loss.losses import LossSpecification
+
+
+def coordinates(
+    y_pred: Any, specification: LossSpecification
+) -> tuple[Any, LossSpecification, Callable[[Any], Any]]:
+    """Outputs that the loss is a function of, and the way to predictions.
+
+    Args:
+        y_pred: Nested tensors, what the model returns.
+        specification: `LossSpecification`.
+
+    Returns:
+        Nested tensors: the logits where the predictions are a softmax or a
+        sigmoid and the loss a cross-entropy, the predictions otherwise; the
+        `LossSpecification` of the loss of these; and the function that makes
+        predictions of them.
+    """
+    kind = specification.accuracy_kind
+    leaves = keras.tree.flatten(y_pred)
+    if kind is not None and not specification.from_logits and len(leaves) == 1:
+        activation, name = (
+            (tf.nn.sigmoid, "Sigmoid")
+            if kind == "binary"
+            else (tf.nn.softmax, "Softmax")
+        )
+        # As Keras' losses do, which then leave the predictions aside.
+        logits = getattr(leaves[0], "_keras_logits", None)
+        if logits is None and leaves[0].op.type == name:
+            (logits,) = leaves[0].op.inputs
+        if logits is not None:
+            return (
+                keras.tree.pack_sequence_as(y_pred, [logits]),
+                dataclasses.replace(specification, from_logits=True),
+                _with_masks_of(y_pred, activation),
+            )
+    outputs = keras.tree.map_structure(tf.identity, y_pred)
+    return outputs, specification, _with_masks_of(y_pred, tf.identity)
+
+
+def _with_masks_of(y_pred: Any, function: Callable) -> Callable[[Any], Any]:
+    """`function` of each output, with the masks that the losses look for."""
+    masks = [
+        getattr(t, "_keras_mask", None) for t in keras.tree.flatten(y_pred)
+    ]
+
+    def link(outputs: Any) -> Any:
+        results = keras.tree.map_structure(function, outputs)
+        for result, mask in zip(
+            keras.tree.flatten(results), masks, strict=True
+        ):
+            if mask is not None:
+                result._keras_mask = mask
+        return results
+
+    return link

@@ -1,0 +1,108 @@
+"""Calling a model at other weights without changing it."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+
+from keras_sharpness.metrics.gradients.second_gradients import without_cudnn
+from keras_sharpness.metrics.normalization.batch_norm import batch_statistics
+from keras_sharpness.metrics.normalization.exact_moments import exact_moments
+from keras_sharpness.metrics.normalization.folding import Pair, folded
+
+# Tracing touches attributes of the model for a moment (and puts them back);
+# two threads must not do so at once.
+_tracing = threading.RLock()
+
+
+@contextlib.contextmanager
+def model_at(
+    model: keras.Model,
+    weights: Sequence[Any],
+    state: Sequence[Any],
+    *,
+    use_batch_statistics: bool = False,
+    fold: Sequence[Pair] = (),
+    compiled: "CompiledLoss | None" = None,
+) -> Iterator[keras.StatelessScope]:
+    """Within the block the model has other weights; afterwards its own.
+
+    The variables are never assigned to: reads inside the block are answered
+    with the given tensors and updates land in the scope that is yielded, so
+    neither an exception nor another thread can leave or see a changed model.
+
+    Args:
+        model: Built `keras.Model`.
+        weights: Tensors for `model.trainable_variables`.
+        state: Tensors for `model.non_trainable_variables`.
+        use_batch_statistics: Bool. Whether BatchNormalization normalises by
+            the statistics of the batch.
+        fold: Pairs of layers to evaluate as one, from `foldable_pairs`.
+        compiled: `CompiledLoss`, which the compiled loss is in the block.
+
+    Yields:
+        The `keras.StatelessScope`, which holds the updates.
+    """
+    mapping = [
+        *zip(model.trainable_variables, weights, strict=True),
+        *zip(model.non_trainable_variables, state, strict=True),
+    ]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_tracing)
+        stack.enter_context(_unchanged_compile_state(model, compiled))
+        stack.enter_context(exact_moments())
+        stack.enter_context(without_cudnn(model))
+        if use_batch_statistics:
+            stack.enter_context(batch_statistics(model))
+        elif fold:
+            values = {id(variable): value for variable, value in mapping}
+            # Later entries of a mapping win.
+            mapping += stack.enter_context(
+                folded(fold, lambda variable: values[id(variable)])
+            )
+        yield stack.enter_context(
+            keras.StatelessScope(state_mapping=mapping, collect_losses=True)
+        )
+
+
+class CompiledLoss:
+    """The compiled loss of a model as it is now: names resolved, metrics made.
+
+    It builds itself when it first sees targets, which is the caller's to
+    trigger; and where it has several outputs it makes variables, which a
+    compiled function cannot. Built once and eagerly, it is put in the place of
+    the caller's whenever the model is evaluated.
+
+    Args:
+        model: Compiled `keras.Model`.
+    """
+
+    def __init__(self, model: keras.Model):
+        loss = model._compile_loss
+        self._attributes = dict(vars(loss))
+        self._metrics = list(loss.metrics)
+
+    def put_into(self, model: keras.Model) -> None:
+        """Makes it the compiled loss of `model`."""
+        attributes = vars(model._compile_loss)
+        attributes.clear()
+        attributes.update(self._attributes)
+        model._compile_loss.metrics[:] = self._metrics
+
+
+@contextlib.contextmanager
+def _unchanged_compile_state(
+    model: keras.Model, compiled: CompiledLoss | None
+) -> Iterator[None]:
+    if getattr(model, "_compile_loss", None) is None:
+        yield
+        return
+    before = CompiledLoss(model)
+    try:
+        if compiled is not None:
+            compiled.put_into(model)
+        yield
+    finally:
+        before.put_into(model)

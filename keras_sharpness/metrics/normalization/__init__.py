@@ -1,0 +1,1 @@
+"""BatchNormalization while a model is measured."""

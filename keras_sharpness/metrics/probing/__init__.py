@@ -1,0 +1,1 @@
+"""Random probes of a matrix, and how sure what they say is."""

@@ -1,0 +1,132 @@
+"""Hutchinson, Hutch++ and XTrace behind one interface."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_sharpness.metrics.probing.deflated_probes import DeflatedProbes
+from keras_sharpness.metrics.probing.probes import rademacher
+from keras_sharpness.metrics.probing.segments import Segments
+from keras_sharpness.metrics.probing.standard_error import (
+    standard_error,
+    student_factor,
+)
+from keras_sharpness.metrics.probing.xtrace import XTrace
+from keras_sharpness.metrics.products import Products
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimates:
+    """What is known of the total, the variables and the layers.
+
+    Attributes:
+        values: Array (1 + variables + layers,).
+        errors: Array of the same shape, their standard errors.
+        samples: Array (n,), of the total.
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+    samples: np.ndarray
+
+
+class IndependentSamples:
+    """Hutchinson, or Hutch++ with a sketch: samples that are independent.
+
+    Args:
+        multiply: `Products`.
+        segments: `Segments` of the rows.
+        sketch_size: Int. Probes whose range is taken out beforehand.
+        seed: Int. For the probes.
+
+    Attributes:
+        rounding: Float. That of a sample in float64: an error below it cannot
+            be told from none.
+    """
+
+    def __init__(
+        self,
+        multiply: Products,
+        segments: Segments,
+        *,
+        sketch_size: int,
+        seed: int,
+    ):
+        self.rounding = 0.0
+        self._segments = segments
+        self._probes = DeflatedProbes(
+            multiply, multiply.size, sketch_size=sketch_size, seed=seed
+        )
+        self._exact = segments.sums(self._probes.exact[:, None])
+        self._samples: list[np.ndarray] = []  # (segments, b) each
+
+    def extend(self, count: int) -> None:
+        """Takes `count` more probes."""
+        terms = self._probes.terms(count)
+        self.rounding = max(
+            self.rounding, _rounding(terms) + _rounding(self._probes.exact)
+        )
+        self._samples.append(self._exact + self._segments.sums(terms))
+
+    def estimates(self) -> Estimates:
+        """The `Estimates` from the probes so far."""
+        samples = self._segments.members @ np.hstack(self._samples)
+        return Estimates(
+            np.mean(samples, axis=1), standard_error(samples), samples[0]
+        )
+
+
+class LeaveOneOutSamples:
+    """XTrace, whose samples depend on each other.
+
+    Args:
+        multiply: `Products`.
+        segments: `Segments` of the rows.
+        seed: Int. For the probes.
+
+    Attributes:
+        rounding: Float. That of a sample in float64.
+    """
+
+    def __init__(self, multiply: Products, segments: Segments, *, seed: int):
+        self.rounding = 0.0
+        self._size = multiply.size
+        self._segments = segments
+        self._seed = seed
+        self._taken = 0
+        self._xtrace = XTrace(multiply, segments.cuts)
+
+    def extend(self, count: int) -> None:
+        """Takes `count` more probes."""
+        block = rademacher(
+            self._size, count=count, first=self._taken, seed=self._seed
+        )
+        self._taken += count
+        self.rounding = max(
+            self.rounding, _rounding(self._xtrace.extend(block))
+        )
+
+    def estimates(self) -> Estimates:
+        """The `Estimates` from the probes so far."""
+        members = self._segments.members
+        left_out = self._xtrace.leave_one_out()
+        samples = members @ left_out.samples
+        interactions = np.tensordot(members, left_out.interactions, axes=1)
+        count = samples.shape[1]
+        # Of the mean of k samples with variance v and covariance c the
+        # variance is v/k + c (k − 1)/k, and s² estimates v − c.
+        covariances = np.einsum("gij,gji->g", interactions, interactions) / (
+            count * (count - 1)
+        )
+        added = student_factor(count) ** 2 * np.maximum(covariances, 0.0)
+        return Estimates(
+            np.mean(samples, axis=1),
+            np.sqrt(standard_error(samples) ** 2 + added),
+            samples[0],
+        )
+
+
+def _rounding(terms: np.ndarray) -> float:
+    # A hundred roundings: a sum of many terms, and the algebra after it.
+    sums = np.sum(np.abs(terms), axis=0)
+    return 100 * np.finfo(np.float64).eps * float(np.max(sums))
