@@ -1,1 +1,1 @@
-"""Charts that only the explorer draws; pure functions of tables."""
+"""What the explorer adds to charts: brushes, and the names of ends."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from figures.relative import relative_chart
 from work.architecture import layers_side_by_side, settings_side_by_side
 from work.measure import Measure
 from work.numbers import FORMATS, costs, relative, requests_for, table
@@ -13,6 +12,7 @@ from work.recipe import Recipe, computed
 from work.relative_code import relative_code
 from work.request import script
 
+from keras_sharpness.charts import relative_chart
 from views.computation import results
 from views.figure import show_code, show_figure
 from views.state import Look

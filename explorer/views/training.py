@@ -2,10 +2,9 @@
 
 import pandas as pd
 import streamlit as st
-from figures.epochs import epochs_chart
 from work.stored import logged_recipe, training_recipe
 
-from keras_sharpness.charts import training_chart
+from keras_sharpness.charts import epochs_chart, training_chart
 from keras_sharpness.training import TrainingHistory
 from views.figure import show_figure
 from views.state import Look

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from work.figures_code import FIGURES
 from work.measure import Measure
 from work.numbers import FORMATS
 
@@ -28,7 +27,7 @@ rows = pd.DataFrame(
     for name, numbers in values.items()
     for quantity, value in numbers.items()
 )
-chart = relative_chart(
+chart = ks.charts.relative_chart(
     rows,
     reference={reference!r},
     groups=list(dict.fromkeys(groups.values())),
@@ -59,9 +58,7 @@ def relative_code(
     for number, request in enumerate(requests, 1):
         numbers = values.setdefault(request.minima[0].name, {})
         numbers |= _numbers(request, f"measurement_{number}")
-    lines = ["import pandas as pd", FIGURES + "from figures.relative import"]
-    lines[-1] += " relative_chart"
-    lines += ["", "values = {"]
+    lines = ["import pandas as pd", "", "values = {"]
     for name, numbers in values.items():
         lines.append(f"    {name!r}: {{")
         lines += [

@@ -10,7 +10,6 @@ from keras_sharpness.results import encode
 from keras_sharpness.runs.recorded_folder import RecordedFolder
 from keras_sharpness.studies.pairs import pair_name
 from keras_sharpness.training import TrainingHistory
-from work.figures_code import FIGURES
 from work.minimum import Minimum
 from work.recipe import Recipe
 from work.request import arguments
@@ -33,7 +32,7 @@ rows = pd.concat(
     ],
     ignore_index=True,
 )
-chart = epochs_chart(
+chart = ks.charts.epochs_chart(
     rows, quantity={quantity!r}, groups=list(dict.fromkeys(rows["group"]))
 )
 """
@@ -91,8 +90,7 @@ def logged_recipe(
     groups: Mapping[str, str],
 ) -> Recipe:
     """How the chart of what callbacks measured is made."""
-    code = f"import pandas as pd\n\n{_IMPORT}{FIGURES}"
-    code += "from figures.epochs import epochs_chart\n\n"
+    code = f"import pandas as pd\n\n{_IMPORT}\n"
     code += _histories_code(minima, histories)
     code += _LOGGED.format(
         groups={name: groups[name] for name in histories}, quantity=quantity

@@ -1,4 +1,4 @@
-"""Charts that only the explorer draws."""
+"""What the explorer adds to charts."""
 
 import re
 
@@ -9,8 +9,6 @@ import pytest
 import vl_convert
 from figures.brush import brushed, inside
 from figures.ends import with_ends
-from figures.epochs import epochs_chart
-from figures.relative import relative_chart
 
 from keras_sharpness.charts import (
     interpolation_chart,
@@ -19,54 +17,6 @@ from keras_sharpness.charts import (
 )
 from keras_sharpness.landscape import interpolate
 from keras_sharpness.metrics import Objective
-from tests.explorer.driving import points
-
-
-@pytest.fixture
-def rows():
-    return pd.DataFrame(
-        {
-            "minimum": ["a", "a", "b", "b"],
-            "group": ["a", "a", "b", "b"],
-            "quantity": ["trace", "λ₁", "trace", "λ₁"],
-            "value": [2.0, 1.0, 4.0, np.nan],
-            "ratio": [1.0, 1.0, 2.0, np.nan],
-        }
-    )
-
-
-def test_relative_draws_what_is_known(rows):
-    chart = relative_chart(rows, reference="a", groups=["a", "b"]).to_dict()
-    drawn = {(p["minimum"], p["quantity"]): p["ratio"] for p in points(chart)}
-    assert drawn == {("a", "trace"): 1, ("a", "λ₁"): 1, ("b", "trace"): 2}
-    assert all(p["shown"] for p in points(chart))
-    assert "b, trace: 2" in chart["description"]
-
-
-def test_relative_fades_what_is_not_chosen(rows):
-    chart = relative_chart(
-        rows, reference="a", groups=["a", "b"], highlighted=["b"]
-    ).to_dict()
-    assert {p["minimum"]: p["shown"] for p in points(chart)} == {
-        "a": False,
-        "b": True,
-    }
-
-
-def test_relative_of_nothing_is_refused(rows):
-    with pytest.raises(ValueError, match="what is missing"):
-        relative_chart(rows.iloc[:0], reference="a", groups=[])
-
-
-@pytest.mark.parametrize(("values", "log"), [([1, 5], True), ([-1, 5], False)])
-def test_epochs(values, log):
-    rows = pd.DataFrame(
-        {"run": "r", "group": "g", "epoch": [1, 2], "value": values}
-    )
-    chart = epochs_chart(rows, quantity="epsilon_sharpness", groups=["g"])
-    assert ("log scale" in to_svg(chart)) == log
-    with pytest.raises(ValueError, match="finite"):
-        epochs_chart(rows.assign(value=np.nan), quantity="trace", groups=["g"])
 
 
 def test_a_path_tells_which_minimum_is_near():

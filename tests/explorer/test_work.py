@@ -7,7 +7,6 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from figures.relative import relative_chart
 from work.architecture import layers_side_by_side, settings_side_by_side
 from work.between import Interpolate, merged
 from work.bundle import zip_bytes
@@ -18,7 +17,7 @@ from work.numbers import relative, table
 from work.recipe import computed
 
 from keras_sharpness import data
-from keras_sharpness.charts import to_svg
+from keras_sharpness.charts import relative_chart, to_svg
 from keras_sharpness.landscape import interpolate
 from keras_sharpness.metrics import Objective
 

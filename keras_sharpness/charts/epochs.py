@@ -4,10 +4,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from keras_sharpness.charts import themed
 from keras_sharpness.charts._axes import linear_axis, log_axis
 from keras_sharpness.charts._rows import inline_data
 from keras_sharpness.charts._text import heading, number
+from keras_sharpness.charts.theme import themed
 
 _TITLES = {"epsilon_sharpness": "ε-sharpness φ (%)"}
 
@@ -27,6 +27,23 @@ def epochs_chart(
 
     Raises:
         ValueError: If no value is finite.
+
+    Example:
+
+    ```python
+    import keras_sharpness as ks
+    import pandas as pd
+
+    rows = pd.DataFrame(
+        {
+            "run": "batch 32",
+            "group": "small",
+            "epoch": [1, 2, 3],
+            "value": [4.0, 9.5, 12.1],
+        }
+    )
+    chart = ks.charts.epochs_chart(rows, quantity="trace", groups=["small"])
+    ```
     """
     rows = rows[np.isfinite(rows["value"].astype(float))]
     if rows.empty:

@@ -6,10 +6,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from keras_sharpness.charts import themed
 from keras_sharpness.charts._axes import log_axis
 from keras_sharpness.charts._rows import inline_data
 from keras_sharpness.charts._text import heading, number
+from keras_sharpness.charts.theme import themed
 
 _FADED = 0.2
 
@@ -35,6 +35,26 @@ def relative_chart(
 
     Raises:
         ValueError: If there is nothing to draw.
+
+    Example:
+
+    ```python
+    import keras_sharpness as ks
+    import pandas as pd
+
+    rows = pd.DataFrame(
+        {
+            "minimum": ["small batch", "large batch"],
+            "group": ["small", "large"],
+            "quantity": "trace",
+            "value": [210.0, 930.0],
+            "ratio": [1.0, 930 / 210],
+        }
+    )
+    chart = ks.charts.relative_chart(
+        rows, reference="small batch", groups=["small", "large"]
+    )
+    ```
     """
     rows = rows[np.isfinite(rows["ratio"]) & (rows["ratio"] > 0)]
     if rows.empty:
