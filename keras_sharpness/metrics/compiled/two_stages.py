@@ -76,6 +76,10 @@ class TwoStages:
         self.second = tf.function(
             second, autograph=False, jit_compile=jit_compile or None
         )
+        for stage in (self.first, self.second):
+            # TensorFlow takes those of all functions for one that is traced
+            # again and again, and advises against it.
+            stage._omit_frequent_tracing_warning = True
 
     def num_bytes(self, batch_size: int) -> int:
         """Bytes of what `first` computes, arguments and variables left out.
