@@ -29,15 +29,22 @@ def medians(functions, repeats):
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
-def write(name, rows):
-    """Prints the rows and writes them with what they depend on."""
+def write(name, rows, *, arguments=""):
+    """Prints the rows and writes them with what they depend on.
+
+    Args:
+        name: Str. Of the file of results.
+        rows: List of dicts.
+        arguments: Str. What the script was called with.
+    """
     versions = {
         package: importlib.metadata.version(package)
         for package in ("keras", "numpy", "scipy", "tensorflow")
     }
+    script = pathlib.Path(sys.argv[0]).name
     RESULTS.mkdir(exist_ok=True)
     record = {
-        "command": f"python benchmarks/{name}.py",
+        "command": f"python benchmarks/{script} {arguments}".rstrip(),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "versions": versions,

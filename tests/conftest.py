@@ -1,6 +1,7 @@
 """What all tests share: quiet TensorFlow, and the networks of the oracle."""
 
 import contextlib
+import logging
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -10,6 +11,23 @@ import keras
 import pytest
 
 from tests import oracle_networks
+
+
+class _NoAdvice(logging.Handler):
+    """TensorFlow's advice against tracing is an error, like all warnings.
+
+    It counts the tracings of all functions that one line of code makes, so
+    that measuring several models would bring it to users.
+    """
+
+    def emit(self, record):
+        message = record.getMessage()
+        # Keras' own functions of `fit` and `evaluate` bring it with any user.
+        if "retracing" in message and "TensorFlowTrainer" not in message:
+            raise AssertionError(message)
+
+
+logging.getLogger("tensorflow").addHandler(_NoAdvice(logging.WARNING))
 
 
 @contextlib.contextmanager

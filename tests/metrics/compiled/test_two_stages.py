@@ -66,19 +66,3 @@ def test_what_is_kept_stays_when_variables_move(cut):
 def test_bytes_of_what_is_kept(cut):
     # The scaled tanh, (3, 3), and its sum, in float32.
     assert cut[2].num_bytes(batch_size=1) == 4 * (9 + 1)
-
-
-def test_many_functions_bring_no_advice_against_tracing(caplog, monkeypatch):
-    """TensorFlow counts the tracings of all of them together."""
-    monkeypatch.setattr(tf.get_logger(), "propagate", True)
-    for size in range(2, 9):
-
-        @tf.function(autograph=False)
-        def function(vector, data):
-            return [tf.tanh(data) * vector]
-
-        spec = tf.TensorSpec([size])
-        concrete = function.get_concrete_function(spec, spec)
-        stages = TwoStages(concrete, 1, jit_compile=False)
-        stages.second(stages.first([tf.ones(size)]), [tf.ones(size)])
-    assert "retracing" not in caplog.text
