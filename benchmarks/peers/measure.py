@@ -53,15 +53,13 @@ def network(name, rows, *, pythons, threads):
         for row in rows:
             if row == "density":
                 load["num_samples"] = case.density_samples
-            is_single = ROWS[row].repeats == 1
-            with start(show_memory=is_single) as (keras, torch):
+            with start() as (keras, torch):
                 keras.ask("load", **load)
                 torch.ask("load", **load)
                 cells = _row(row, keras, torch)
-            if not is_single:
-                with start(show_memory=True) as (keras, _):
-                    keras.ask("load", **load)
-                    _memory(cells[0], keras, row)
+            with start(show_memory=True) as (keras, _):
+                keras.ask("load", **load)
+                _memory(cells[0], keras, row)
             record["rows"] += [
                 {"network": name, "row": row, **cell, **load} for cell in cells
             ]

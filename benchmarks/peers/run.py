@@ -22,6 +22,7 @@ import chart
 import measure
 import settings
 import table
+from update import updated
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
 
@@ -61,6 +62,9 @@ def main():
         seconds * os.cpu_count()
     )
     out = options.out
+    if options.update:
+        before = json.loads(out.with_suffix(".json").read_text())
+        record = updated(before, record)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     out.with_suffix(".md").write_text(table.markdown(record))
@@ -103,6 +107,11 @@ def _options():
             default=sys.executable,
             help=f"interpreter of the environment with {framework}",
         )
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="keep what the results hold of other networks and rows",
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument(
         "--out",

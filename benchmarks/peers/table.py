@@ -30,8 +30,7 @@ row as one batch, and the same number of threads.
   products it is that of the second call, and in brackets that of the first,
   which compiles; of the other rows it includes compilation. What is kept
   between products counts: activations by ours, the graph by PyHessian.
-  TensorFlow is told to hand freed memory back, in a process of its own; for
-  the density it is timed so as well.
+  TensorFlow is told to hand freed memory back, in a process of its own.
 """
 
 
@@ -73,9 +72,11 @@ def _setup(record):
     versions = ", ".join(
         f"{name} {version}" for name, version in record["versions"].items()
     )
+    num_runs = record.get("num_runs", 1)
+    runs = "The run" if num_runs == 1 else f"{num_runs} runs"
     return (
         f"{record['machine']}, {record['threads']} threads, Python "
-        f"{record['python']}; {versions}. The run took "
+        f"{record['python']}; {versions}. {runs} took "
         f"{record['minutes']:.0f} minutes, in which other processes had "
         f"{record['others']:.1%} of the processor."
     )

@@ -81,6 +81,9 @@ class Problem:
             if len(self.batches) == 1
             else {"dataloader": self.batches}
         )
+        # It adds to what an earlier one on this model has left there, and then
+        # multiplies by the sum of both Hessians.
+        self.model.zero_grad(set_to_none=True)
         with warnings.catch_warnings():
             # PyTorch's, on the reference cycle that it makes.
             warnings.filterwarnings("ignore", message="Using backward")

@@ -120,7 +120,7 @@ def spectral_density(
     num_steps: int = 80,
     grid_size: int | None = None,
     kernel_width: float | None = None,
-    basis_dtype: BasisDtype = "float64",
+    basis_dtype: BasisDtype | None = None,
     max_memory: int | None = None,
     w: np.ndarray | None = None,
     seed: int = 0,
@@ -135,12 +135,12 @@ def spectral_density(
     better than Gaussian numbers: their norm is √P exactly, and the variance of
     what they count is at most (1 + 2/P) times that of normalised Gaussian
     vectors, and less where eigenvectors keep to few weights. Fully
-    reorthogonalised in float64, no eigenvalue counts twice; up to 8 probes
-    share each product.
+    reorthogonalised, no eigenvalue counts twice; up to 8 probes share each
+    product.
 
-    A run keeps its basis: `bytes = group · num_steps · 8 P`, half of it for
-    `basis_dtype="float32"`, in which the vectors lose what float32 products
-    ignore anyway. For 15 million weights and 80 steps these are 9.6 GB for
+    A run keeps its basis: `bytes = group · num_steps · 4 P`, twice that for
+    `basis_dtype="float64"`. In float32 the vectors lose what float32 products
+    ignore anyway. For 15 million weights and 80 steps these are 4.8 GB for
     one probe.
 
     The band covers the spread over probes, not the smoothing: compare it to
@@ -159,7 +159,8 @@ def spectral_density(
         kernel_width: Float. σ, in units of λ. By default 0.75 times the median
             distance of neighbouring Ritz values that have not converged, and
             at least 0.0016 times the range of the spectrum.
-        basis_dtype: Str. `"float64"` or `"float32"`.
+        basis_dtype: Str. `"float64"` or `"float32"`. By default that of the
+            weights of an objective with float32 products, float64 otherwise.
         max_memory: Int. Bytes for the bases of a group. By default half of the
             machine's memory; pass less where a container has less.
         w: Array (P,), the point; the model's weights when left out.
@@ -200,6 +201,7 @@ def spectral_density(
     _check_options(
         num_probes, num_steps, grid_size, kernel_width, basis_dtype, max_memory
     )
+    basis_dtype = basis_dtype or _dtype_of(operator)
     steps = min(num_steps, size)
     group_size = choose_group_size(
         num_probes, steps, size, basis_dtype, max_memory
@@ -253,12 +255,18 @@ def spectral_density(
     )
 
 
+def _dtype_of(operator: LinearOperator) -> BasisDtype:
+    """As many digits as its products have."""
+    layout = getattr(getattr(operator, "objective", None), "layout", None)
+    return "float32" if getattr(layout, "dtype", "") == "float32" else "float64"
+
+
 def _check_options(
     num_probes: int,
     num_steps: int,
     grid_size: int | None,
     kernel_width: float | None,
-    basis_dtype: str,
+    basis_dtype: str | None,
     max_memory: int | None,
 ) -> None:
     for name, value, least in (
@@ -276,7 +284,7 @@ def _check_options(
             "`kernel_width` must be positive and finite. Received: "
             f"kernel_width={kernel_width}. Leave it out to have it chosen."
         )
-    if basis_dtype not in get_args(BasisDtype):
+    if basis_dtype not in (None, *get_args(BasisDtype)):
         raise ValueError(
             "`basis_dtype` must be one of "
             f"{', '.join(map(repr, get_args(BasisDtype)))}. "

@@ -14,9 +14,9 @@ _BREAKDOWN = 1e-13
 # A pass that removes more than this part of a vector has left rounding of the
 # removed part behind: it takes another ("twice is enough", Parlett 1998, 6.9).
 _ONCE_IS_ENOUGH = 0.7
-# Bytes of the basis that are read at once: they stay in the cache while they
-# are converted to float64.
-_CHUNK_BYTES = 1 << 18
+# Bytes of the basis that are read at once: what they are multiplied by stays in
+# the cache.
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +55,8 @@ def gauss_quadratures(
 
     The runs are independent, unlike block Lanczos; only their products are
     taken as one block. Each product is freed of the two vectors before it,
-    then in full of all earlier ones, twice where once is not enough, in
-    float64. The bases take `b · num_steps · P` numbers.
+    then in full of all earlier ones, twice where once is not enough, in the
+    dtype of the basis. The bases take `b · num_steps · P` numbers.
 
     Args:
         multiply: Callable, (P, b') → the symmetric A times it (P, b').
@@ -73,11 +73,15 @@ def gauss_quadratures(
         Golub and Welsch 1969, https://doi.org/10.1090/S0025-5718-69-99647-1.
     """
     runs = [_Run(start, num_steps, basis_dtype) for start in starts]
+    # Used again at every step: new pages take as long as filling them.
+    vectors, products = np.empty((2, *starts.shape))
     while going := [run for run in runs if run.going]:
-        block = np.stack([run.vector for run in going])
+        count = len(going)
+        for row, run in zip(vectors, going, strict=False):
+            row[...] = run.vector
         # A copy, as the steps write into it.
-        products = np.array(multiply(block.T).T, dtype=np.float64, order="C")
-        for run, product in zip(going, products, strict=True):
+        products[:count] = multiply(vectors[:count].T).T
+        for run, product in zip(going, products, strict=False):
             run.step(product)
     return [run.quadrature() for run in runs]
 
@@ -97,29 +101,33 @@ class _Run:
     @property
     def vector(self) -> np.ndarray:
         """The vector whose product is the next."""
-        return self._basis[len(self._diagonal)].astype(np.float64)
+        return self._basis[len(self._diagonal)]
 
     def step(self, product: np.ndarray) -> None:
         step = len(self._diagonal)
-        vector = self.vector
-        if step:
-            product -= self._below[-1] * self._basis[step - 1]
-        diagonal = float(vector @ product)
-        product -= diagonal * vector
-        before = float(np.linalg.norm(product))
-        first = self._remove_basis(product, step + 1)
-        norm = float(np.linalg.norm(product))
-        self._diagonal.append(diagonal + first[step])
-        self._noise.append(first[: max(step - 1, 0)])
+        diagonal = sum(
+            float(part[0].astype(np.float64, copy=False) @ product[chunk])
+            for chunk, part in self._chunks(step, step + 1)
+        )
+        neighbours = np.array([*self._below[-1:], diagonal])
+        overlaps, square = np.zeros(step + 1), 0.0
+        for chunk, part in self._chunks(0, step + 1):
+            rest = product[chunk]
+            beside = part[-len(neighbours) :]
+            rest -= neighbours @ beside.astype(np.float64, copy=False)
+            overlaps += part @ rest.astype(part.dtype, copy=False)
+            square += float(rest @ rest)
+        before, norm = np.sqrt(square), self._remove(product, overlaps)
+        self._diagonal.append(diagonal + overlaps[step])
+        self._noise.append(overlaps[: max(step - 1, 0)])
         self._largest = max(self._largest, abs(self._diagonal[-1]), norm)
         while norm < _ONCE_IS_ENOUGH * before and not self._exhausted(norm):
-            before = norm
-            self._remove_basis(product, step + 1)
-            norm = float(np.linalg.norm(product))
+            before, norm = norm, self._remove(product, self._overlaps(product))
         self._below.append(norm)
         self.going = step + 1 < len(self._basis) and not self._exhausted(norm)
         if self.going:
-            self._basis[step + 1] = product / norm
+            following = self._basis[step + 1]
+            np.divide(product, norm, out=following, casting="same_kind")
 
     def quadrature(self) -> GaussQuadrature:
         below = self._below[:-1]
@@ -139,18 +147,29 @@ class _Run:
     def _exhausted(self, norm: float) -> bool:
         return norm <= _BREAKDOWN * self._largest
 
-    def _remove_basis(self, vector: np.ndarray, count: int) -> np.ndarray:
-        """Makes `vector` orthogonal, in place; returns what it removed."""
-        overlaps = np.zeros(count)
-        for chunk, part in self._chunks(count):
-            overlaps += part @ vector[chunk]
-        for chunk, part in self._chunks(count):
-            vector[chunk] -= overlaps @ part
+    def _overlaps(self, vector: np.ndarray) -> np.ndarray:
+        """Those with the basis so far."""
+        overlaps = np.zeros(len(self._diagonal))
+        for chunk, part in self._chunks(0, len(overlaps)):
+            overlaps += part @ vector[chunk].astype(part.dtype, copy=False)
         return overlaps
 
-    def _chunks(self, count: int) -> Iterator[tuple[slice, np.ndarray]]:
-        length = max(1, _CHUNK_BYTES // (8 * count))
+    def _remove(self, vector: np.ndarray, overlaps: np.ndarray) -> float:
+        """Takes the basis out of `vector`, in place; the norm that is left."""
+        overlaps = overlaps.astype(self._basis.dtype, copy=False)
+        square = 0.0
+        for chunk, part in self._chunks(0, len(overlaps)):
+            rest = vector[chunk]
+            rest -= overlaps @ part
+            square += float(rest @ rest)
+        return float(np.sqrt(square))
+
+    def _chunks(
+        self, first: int, end: int
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Columns of some vectors of the basis."""
+        itemsize = self._basis.dtype.itemsize
+        length = max(1, _CHUNK_BYTES // (itemsize * (end - first)))
         for start in range(0, self._basis.shape[1], length):
             chunk = slice(start, start + length)
-            part = self._basis[:count, chunk]
-            yield chunk, part.astype(np.float64, copy=False)
+            yield chunk, self._basis[first:end, chunk]

@@ -61,7 +61,9 @@ class DeflatedProbes:
             trace of R over them.
         """
         block = self._next(count)
-        return block * self._sketch.residual(block)
+        # In place: new pages take longer than the multiplication.
+        block *= self._sketch.residual(block)
+        return block
 
     def _next(self, count: int) -> np.ndarray:
         block = rademacher(

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# A multiple of the bits in a word.
+_PIECE = 1 << 14
+
 
 def rademacher(
     size: int, *, count: int, first: int = 0, seed: int = 0
@@ -43,7 +46,11 @@ def rademacher(
         # Raw bits are NumPy's only promise across versions and platforms.
         words = np.random.PCG64((seed, number)).random_raw(-(-size // 64))
         octets = words.astype("<u8").view(np.uint8)
-        row[:] = np.unpackbits(octets, count=size)
-    probes *= 2.0
-    probes -= 1.0
+        # In pieces that stay in the cache until they are signs.
+        for start in range(0, size, _PIECE):
+            piece = row[start : start + _PIECE]
+            part = octets[start // 8 : (start + _PIECE) // 8]
+            piece[:] = np.unpackbits(part, count=len(piece))
+            piece *= 2.0
+            piece -= 1.0
     return probes.T

@@ -54,7 +54,8 @@ class Segments:
 
     def sums(self, rows: np.ndarray) -> np.ndarray:
         """Sums over each segment of an array (P, b), as (S, b)."""
-        return np.add.reduceat(rows, self.cuts[:-1], axis=0)
+        # Along columns as they lie in memory, those of probes contiguous.
+        return np.add.reduceat(rows.T, self.cuts[:-1], axis=1).T
 
 
 def layer_of(path: str) -> str:

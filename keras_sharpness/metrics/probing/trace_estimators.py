@@ -14,6 +14,9 @@ from keras_sharpness.metrics.probing.standard_error import (
 from keras_sharpness.metrics.probing.xtrace import XTrace
 from keras_sharpness.metrics.products import Products
 
+# Numbers whose magnitudes are summed at once, in the cache.
+_PIECE = 1 << 14
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimates:
@@ -128,5 +131,11 @@ class LeaveOneOutSamples:
 
 def _rounding(terms: np.ndarray) -> float:
     # A hundred roundings: a sum of many terms, and the algebra after it.
-    sums = np.sum(np.abs(terms), axis=0)
-    return 100 * np.finfo(np.float64).eps * float(np.max(sums))
+    largest = max(
+        sum(
+            float(np.sum(np.abs(column[start : start + _PIECE])))
+            for start in range(0, len(column), _PIECE)
+        )
+        for column in np.atleast_2d(terms.T)
+    )
+    return 100 * np.finfo(np.float64).eps * largest
