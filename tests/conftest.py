@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -21,10 +22,18 @@ class _NoAdvice(logging.Handler):
     """
 
     def emit(self, record):
-        message = record.getMessage()
-        # Keras' own functions of `fit` and `evaluate` bring it with any user.
-        if "retracing" in message and "TensorFlowTrainer" not in message:
-            raise AssertionError(message)
+        if "retracing" not in record.getMessage():
+            return
+        # Who called: Keras brings the advice by functions of its own.
+        frame = sys._getframe(1)
+        while _package(frame) in ("logging", "tensorflow"):
+            frame = frame.f_back
+        if _package(frame) == "keras_sharpness":
+            raise AssertionError(record.getMessage())
+
+
+def _package(frame):
+    return frame.f_globals["__name__"].partition(".")[0]
 
 
 logging.getLogger("tensorflow").addHandler(_NoAdvice(logging.WARNING))
