@@ -9,6 +9,10 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.metrics.compiled.block_size import MAX_BLOCK
+from keras_sharpness.metrics.krylov.basis_dtype import (
+    BasisDtype,
+    choose_basis_dtype,
+)
 from keras_sharpness.metrics.krylov.power_iteration import power_iteration
 from keras_sharpness.metrics.krylov.thick_restart import thick_restart_lanczos
 from keras_sharpness.metrics.objective import Objective
@@ -59,6 +63,7 @@ class Eigenvalues(Result):
     objective: dict[str, Any]
     # Files of the first release do not say.
     block_size: int | None = None
+    basis_dtype: str = "float64"
     num_initial_vectors: int = 0
     num_pilot_samples: int = 0
     num_pilot_products: int = 0
@@ -75,6 +80,7 @@ def hessian_eigenvalues(
     eigenvectors: bool = False,
     initial_vectors: np.ndarray | None = None,
     block_size: int | None = None,
+    basis_dtype: BasisDtype | None = None,
     w: np.ndarray | None = None,
     seed: int = 0,
     progress: ProgressOption = None,
@@ -84,10 +90,10 @@ def hessian_eigenvalues(
     H = ∇²f(w), f being the mean loss (`Objective`). `"lanczos"` is block
     Lanczos with thick restart. It stops as soon as every residual ‖H u − λ u‖
     is at most `tolerance · |λ|`. With n eigenvalues wanted, k or for both ends
-    2k, its vectors take `8 P (2 n + 20)` bytes, however many products it
-    needs. At its peak it takes `8 P (2 n + 20 + b)` and what a product itself
-    needs, b being `block_size`, or n at the end when the eigenvectors are
-    asked for.
+    2k, its vectors take `4 P (2 n + 20)` bytes, however many products it
+    needs, and twice that in float64. Beside them and what a product itself
+    needs there are `8 P b` at its peak, b being `block_size`, or n at the end
+    when the eigenvectors are asked for.
 
     `"power"` is the power iteration with deflation of Yao et al., for
     comparison: it finds the eigenvalues of largest magnitude, stops when an
@@ -115,6 +121,11 @@ def hessian_eigenvalues(
             By default 2; one for k = 1, and where the products of a block
             cost as much as one by one (`keep_activations` of the objective).
             More take more products.
+        basis_dtype: Str. `"float64"` or `"float32"`: what the vectors are
+            kept in. By default float32 for an objective with float32 weights,
+            whose products are rounded as much, float64 otherwise. In float32
+            a residual of 1.2e-6 times the largest eigenvalue is as small as
+            rounding allows.
         w: Array (P,), the point; the model's weights when left out.
         seed: Int. For the start vectors.
         progress: Bool, callable `(done, total)`, or None for a bar if a
@@ -160,7 +171,7 @@ def hessian_eigenvalues(
         initial_vectors = _check_vectors(initial_vectors, size)
     if method == "power":
         limit, solve, options = max_products or 100 * k, power_iteration, {}
-        block_size = 1
+        block_size, basis_dtype = 1, "float64"
     else:
         # On F1 after five epochs the top five take 22 products from a single
         # vector, 28 from two and 38 from five. Where two at once cost a fifth
@@ -172,7 +183,8 @@ def hessian_eigenvalues(
             max_products or max(100, 40 * wanted),
             thick_restart_lanczos,
         )
-        options = {"block_size": block_size}
+        basis_dtype = choose_basis_dtype(operator, basis_dtype)
+        options = {"block_size": block_size, "basis_dtype": basis_dtype}
     with track("Hessian eigenvalues", limit, progress) as advance:
         multiply = Products(operator, advance)
         values, residuals, converged, vectors = solve(
@@ -203,6 +215,7 @@ def hessian_eigenvalues(
         tolerance=tolerance,
         max_products=limit,
         block_size=block_size,
+        basis_dtype=basis_dtype,
         num_initial_vectors=(
             0 if initial_vectors is None else initial_vectors.shape[1]
         ),

@@ -381,7 +381,7 @@ class Objective:
         scales = vector_scales(self.model, np.atleast_2d(v.T))
         vectors = as_rows(v, self.layout.dtype)
         if np.any(scales != 1.0):
-            vectors /= scales.astype(vectors.dtype)
+            vectors = vectors / scales.astype(vectors.dtype)
         total = np.zeros(vectors.shape)
         self._products.add(
             total,

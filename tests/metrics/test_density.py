@@ -68,8 +68,9 @@ def probe_error(size, num_probes):
     [
         # Roundings of 300-term sums.
         ("float64", 1e-14, 1e-13),
-        # A dot product of unit vectors in float32.
-        ("float32", 1.2e-7, 1e-7),
+        # A dot product of unit vectors in float32; the square of a length that
+        # was divided by a norm rounded to 6e-8.
+        ("float32", 1.2e-7, 1.3e-7),
     ],
 )
 @pytest.mark.parametrize("noise", [0.0, 1e-6])
@@ -81,7 +82,7 @@ def test_bases_stay_orthonormal(dtype, overlap, length, noise):
     seen = []
 
     def multiply(block):
-        seen.append(block.T.copy())
+        seen.append(block.T.astype("float64"))
         return matrix @ block
 
     starts = unit(generator.standard_normal((2, SIZE)))
@@ -334,7 +335,7 @@ def test_zeros_of_inexact_products_are_not_negative():
 
 def test_group_size_changes_rounding_only():
     operator = aslinearoperator(goe(100))
-    one_basis = 30 * 100 * 8
+    one_basis = 31 * 100 * 8
     results = [
         spectral_density(operator, num_steps=30, max_memory=bases * one_basis)
         for bases in (1, 3, 100)
@@ -425,13 +426,13 @@ def test_progress_counts_products():
 
 
 def test_memory_decides_how_many_advance_together():
-    # C2: 15 million weights, 80 steps, 9.6 GB for a basis.
+    # C2: 15 million weights, 80 steps and what is left: 9.7 GB for a basis.
     assert choose_group_size(10, 80, 15_000_000, "float64", 12 << 30) == 1
     assert choose_group_size(10, 80, 15_000_000, "float32", 12 << 30) == 2
     # Two groups of five rather than eight and two.
     assert choose_group_size(10, 80, 1000, "float64", 12 << 30) == 5
     assert choose_group_size(3, 80, 1000, "float64") == 3
-    with pytest.raises(ValueError, match=r"takes 9\.6 GB .*`max_memory`"):
+    with pytest.raises(ValueError, match=r"takes 9\.72 GB .*`max_memory`"):
         choose_group_size(10, 80, 15_000_000, "float64", 8 << 30)
 
 

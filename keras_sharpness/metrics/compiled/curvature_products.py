@@ -225,9 +225,12 @@ def as_rows(v: np.ndarray, dtype: str) -> np.ndarray:
         dtype: Str.
 
     Returns:
-        Array (K, P), contiguous, a copy.
+        Array (K, P), contiguous; a copy unless the columns are contiguous and
+        of this dtype.
     """
     columns = np.reshape(v, (len(v), -1))
+    if columns.dtype == dtype and columns.T.flags.c_contiguous:
+        return columns.T
     rows = np.empty(columns.shape[::-1], dtype)
     # In pieces that fit in the cache: twice as fast as all at once.
     for start in range(0, len(v), _PIECE):

@@ -15,11 +15,12 @@ def choose_group_size(
 ) -> int:
     """How many probes advance together, in groups of about one size.
 
-    `bytes = group · num_steps · P · itemsize` must not exceed `max_memory`.
+    `bytes = group · (num_steps + 1) · P · itemsize` must not exceed
+    `max_memory`: the vectors, and what is left of the last product.
 
     Args:
         num_probes: Int. Probes in all.
-        num_steps: Int. Vectors of a basis.
+        num_steps: Int. Products of a probe.
         size: Int. P.
         dtype: Str. Of the basis.
         max_memory: Int. Bytes. By default half of the machine's memory; all of
@@ -33,7 +34,7 @@ def choose_group_size(
     Raises:
         ValueError: If not even one basis fits.
     """
-    one = num_steps * np.dtype(dtype).itemsize * size
+    one = (num_steps + 1) * np.dtype(dtype).itemsize * size
     memory = max_memory
     if memory is None:
         memory = psutil.virtual_memory().total // 2

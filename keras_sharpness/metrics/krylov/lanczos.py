@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-_EPSILON = np.finfo(np.float64).eps
-# Rounding leaves dot products of unit vectors below this at any length that
-# fits in memory; eigenvalues feel the square of it.
-_ORTHOGONAL = 1e-13
+from keras_sharpness.metrics.krylov.basis_dtype import BasisDtype
+
+# In units of rounding: it leaves dot products of unit vectors below this at any
+# length that fits in memory; eigenvalues feel the square of it.
+_ORTHOGONAL = 500
 # Two passes are the rule; more where a block is nearly dependent. Each gains
-# at least seven digits, and there are sixteen.
+# at least half of the digits.
 _MAX_PASSES = 5
-# Float64 numbers in one panel of the basis, which stays in the cache while it
-# is used.
-_PANEL = 2**16
+# Bytes in one panel of the basis, which stays in the cache while it is used.
+_PANEL = 2**19
 # Multiplications in one matrix product on a panel. OpenBLAS splits larger ones
 # among threads, which wait for each other thousands of times a step: ten times
 # slower wherever anything else runs.
@@ -57,6 +57,8 @@ class Lanczos:
         start: Array (q, P), the vectors to begin with, as in `wait`.
         capacity: Int. Number of vectors to make room for: m + q, and those
             that the next step multiplies.
+        basis_dtype: Str. What V and Q are kept in. Sums over their entries are
+            float64 from panel to panel, and so are T and S.
 
     Attributes:
         num_vectors: Int. m.
@@ -76,9 +78,12 @@ class Lanczos:
         start: np.ndarray,
         *,
         capacity: int,
+        basis_dtype: BasisDtype = "float64",
     ):
         self._multiply = multiply
-        self._rows = np.empty((capacity, start.shape[1]))  # V, Q, products
+        # V, Q, products
+        self._rows = np.empty((capacity, start.shape[1]), basis_dtype)
+        self._epsilon = float(np.finfo(basis_dtype).eps)
         self._projection = np.zeros((capacity, capacity))  # T
         self._coupling = np.zeros((0, 0))  # S, (q, m)
         self.num_vectors = 0
@@ -146,6 +151,7 @@ class Lanczos:
         size, end = self.num_vectors, self.num_vectors + self.num_waiting
         rotation = np.linalg.svd(self._coupling @ coordinates)[0].T
         self._coupling = rotation @ self._coupling
+        rotation = rotation.astype(self._rows.dtype)
         for panel in self._panels(rotation.size):
             panel[size:end] = rotation @ panel[size:end]
 
@@ -158,8 +164,9 @@ class Lanczos:
         """
         size, end = self.num_vectors, self.num_vectors + self.num_waiting
         kept = len(values)
+        combine = coordinates.T.astype(self._rows.dtype)
         for panel in self._panels(coordinates.size):
-            panel[:kept] = coordinates.T @ panel[:size]
+            panel[:kept] = combine @ panel[:size]
             panel[kept : kept + end - size] = panel[size:end]
         self.num_vectors = kept
         self._projection[:kept, :kept] = np.diag(values)
@@ -184,7 +191,8 @@ class Lanczos:
 
     def _panels(self, height: int) -> Iterator[np.ndarray]:
         """Columns of all rows, few enough to multiply by `height` numbers."""
-        width = min(_PANEL // len(self._rows), _LARGEST_PRODUCT // height)
+        column = len(self._rows) * self._rows.itemsize
+        width = min(_PANEL // column, _LARGEST_PRODUCT // height)
         width = max(64, width)
         for start in range(0, self._rows.shape[1], width):
             yield self._rows[:, start : start + width]
@@ -211,7 +219,7 @@ class Lanczos:
         factor = np.diag(norms)[:, kept]
         # A row's rounding errors relative to itself. They grow as most of it
         # cancels; a row that consists of them is no direction of A.
-        noise = np.full(len(mix), _EPSILON)
+        noise = np.full(len(mix), self._epsilon)
         measure = True
         for _ in range(_MAX_PASSES):
             overlap, gram = self._sweep(
@@ -221,7 +229,7 @@ class Lanczos:
                 break
             largest = np.max(np.abs(overlap), initial=0.0)
             skew = np.max(np.abs(gram - np.eye(len(gram))), initial=0.0)
-            if max(largest, skew) < _ORTHOGONAL:
+            if max(largest, skew) < _ORTHOGONAL * self._epsilon:
                 break
             total = total + factor @ overlap
             gram = gram - overlap @ overlap.T
@@ -231,7 +239,7 @@ class Lanczos:
             gram = gram[np.ix_(kept, kept)] / np.outer(norms, norms)
             values, vectors = np.linalg.eigh(gram)
             # Below this a Gram matrix does not tell; the next pass does.
-            roots = np.sqrt(np.maximum(values, _EPSILON))
+            roots = np.sqrt(np.maximum(values, self._epsilon))
             mix = np.zeros((len(roots), len(kept)))
             mix[:, kept] = (vectors / roots).T / norms
             factor = (factor[:, kept] * norms) @ (vectors * roots)
@@ -263,11 +271,13 @@ class Lanczos:
             size = len(mix)
             # Three blocks, unless there was a restart.
             used = int(np.argmax(np.append(remove.any(axis=0), True)))
+            remove = remove[:, used:].astype(self._rows.dtype)
+            mix = mix.astype(self._rows.dtype)
         overlap, gram = np.zeros((size, end)), np.zeros((size, size))
         for panel in self._panels(count * (end + count)):
             above, rows = panel[:end], panel[end : end + count]
             if remove is not None:
-                rows = mix @ (rows - remove[:, used:] @ above[used:])
+                rows = mix @ (rows - remove @ above[used:])
                 panel[end : end + size] = rows
             if measure:
                 overlap[:, first:] += rows @ above[first:].T

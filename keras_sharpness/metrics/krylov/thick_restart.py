@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_sharpness.metrics.compiled.block_size import MAX_BLOCK
+from keras_sharpness.metrics.krylov.basis_dtype import BasisDtype
 from keras_sharpness.metrics.krylov.lanczos import Lanczos, Ritz
 
 _PIECE = 2**14
@@ -21,10 +22,11 @@ def thick_restart_lanczos(
     seed: int,
     block_size: int,
     initial_vectors: np.ndarray | None = None,
+    basis_dtype: BasisDtype = "float64",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[], np.ndarray]]:
     """The n largest or smallest eigenvalues of a symmetric operator, or both.
 
-    Keeps `2 n + 20` vectors of P float64, n = k or, for both ends, 2k. When
+    Keeps `2 n + 20` vectors of P numbers, n = k or, for both ends, 2k. When
     they are full, the wanted Ritz vectors and half of the others become the
     new basis. Stops when the residuals ‖A u − θ u‖ are at most
     `tolerance · |θ|`; when some are and others are not, multiplies no more
@@ -41,6 +43,7 @@ def thick_restart_lanczos(
         block_size: Int, at most `MAX_BLOCK`. How many vectors to start from.
         initial_vectors: Array (P, m), to start from instead: from as many
             combinations of them, where there are more.
+        basis_dtype: Str. What the vectors are kept in.
 
     Returns:
         Eigenvalues (n,) descending, residuals (n,), whether these are below
@@ -51,6 +54,7 @@ def thick_restart_lanczos(
         Wu and Simon 2000, https://doi.org/10.1137/S0895479898334605.
     """
     generator = np.random.default_rng(seed)
+    epsilon = float(np.finfo(basis_dtype).eps)
     wanted = 2 * k if which == "both" else k
     # Where all of the space has room, so have the products of the last step.
     capacity = min(2 * wanted + 20, size + MAX_BLOCK)
@@ -60,10 +64,14 @@ def thick_restart_lanczos(
     else:
         start = _combine(initial_vectors, block_size, generator)
         if block_size == wanted == 1:
-            pair, multiply = _first_pair(multiply, start[0], tolerance)
+            pair, multiply = _first_pair(
+                multiply, start[0], tolerance, 10 * epsilon
+            )
             if pair is not None:
                 return pair
-    lanczos = Lanczos(multiply, start, capacity=capacity)
+    lanczos = Lanczos(
+        multiply, start, capacity=capacity, basis_dtype=basis_dtype
+    )
     del start
     missing = block_size - lanczos.num_waiting
     if missing:
@@ -75,7 +83,7 @@ def thick_restart_lanczos(
         lanczos.step(count)
         num_products += count
         ritz = lanczos.ritz()
-        floor = 10 * np.finfo(np.float64).eps * np.max(np.abs(ritz.values))
+        floor = 10 * epsilon * np.max(np.abs(ritz.values))
         found = _choose(len(ritz.values), k, which)
         values = ritz.values[found]
         bounds = np.maximum(tolerance * np.abs(values), floor)
@@ -119,6 +127,7 @@ def _first_pair(
     multiply: Callable[[np.ndarray], np.ndarray],
     vector: np.ndarray,
     tolerance: float,
+    least: float,
 ) -> tuple[tuple | None, Callable[[np.ndarray], np.ndarray]]:
     """What a start vector is worth, before room is made for a basis.
 
@@ -145,8 +154,7 @@ def _first_pair(
     length = float(np.sqrt(square))
     residual /= length
     # An exact eigenvector calls for a look at what is orthogonal to it.
-    floor = 10 * np.finfo(np.float64).eps * abs(value)
-    if floor < residual <= tolerance * abs(value):
+    if least * abs(value) < residual <= tolerance * abs(value):
         pair = (
             np.array([value]),
             np.array([residual]),

@@ -2,11 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import numpy as np
 
-BasisDtype = Literal["float64", "float32"]
+from keras_sharpness.metrics.krylov.basis_dtype import BasisDtype
 
 # Of the size of the operator on the basis. What is left of a product off the
 # basis is rounding below this, and the basis spans an invariant subspace.
@@ -17,6 +16,9 @@ _ONCE_IS_ENOUGH = 0.7
 # Bytes of the basis that are read at once: what they are multiplied by stays in
 # the cache.
 _CHUNK_BYTES = 1 << 20
+# OpenBLAS shares longer dot products among threads, which then keep spinning on
+# the cores that the next product of the operator needs: a sixth of its time.
+_CHUNK_COLUMNS = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +58,12 @@ def gauss_quadratures(
     The runs are independent, unlike block Lanczos; only their products are
     taken as one block. Each product is freed of the two vectors before it,
     then in full of all earlier ones, twice where once is not enough, in the
-    dtype of the basis. The bases take `b · num_steps · P` numbers.
+    dtype of the basis. The bases, with a row for what is left of the last
+    product, take `b · (num_steps + 1) · P` numbers.
 
     Args:
-        multiply: Callable, (P, b') → the symmetric A times it (P, b').
+        multiply: Callable, (P, b') in the dtype of the basis → the symmetric A
+            times it (P, b').
         starts: Array (b, P). The vectors, of norm 1.
         num_steps: Int. Products for each vector, fewer at an invariant
             subspace.
@@ -72,36 +76,32 @@ def gauss_quadratures(
     Reference:
         Golub and Welsch 1969, https://doi.org/10.1090/S0025-5718-69-99647-1.
     """
-    runs = [_Run(start, num_steps, basis_dtype) for start in starts]
-    # Used again at every step: new pages take as long as filling them.
-    vectors, products = np.empty((2, *starts.shape))
-    while going := [run for run in runs if run.going]:
-        count = len(going)
-        for row, run in zip(vectors, going, strict=False):
-            row[...] = run.vector
-        # A copy, as the steps write into it.
-        products[:count] = multiply(vectors[:count].T).T
-        for run, product in zip(going, products, strict=False):
-            run.step(product)
+    # Step by step, so that a product takes a row of them as it is.
+    bases = np.empty((num_steps + 1, *starts.shape), basis_dtype)
+    bases[0] = starts
+    runs = [_Run(bases[:, index]) for index in range(len(starts))]
+    for step in range(num_steps):
+        going = [index for index, run in enumerate(runs) if run.going]
+        if not going:
+            break
+        rows = bases[step]
+        if len(going) < len(runs):
+            rows = rows[going]
+        for index, product in zip(going, multiply(rows.T).T, strict=True):
+            runs[index].step(product)
     return [run.quadrature() for run in runs]
 
 
 class _Run:
     """A V = V T + β q eᵀ, T tridiagonal, grown by one column per product."""
 
-    def __init__(self, start: np.ndarray, num_steps: int, dtype: str):
-        self._basis = np.empty((num_steps, start.size), dtype)
-        self._basis[0] = start
+    def __init__(self, basis: np.ndarray):
+        self._basis = basis
         self._diagonal: list[float] = []
         self._below: list[float] = []
         self._noise: list[np.ndarray] = []
         self._largest = 0.0
         self.going = True
-
-    @property
-    def vector(self) -> np.ndarray:
-        """The vector whose product is the next."""
-        return self._basis[len(self._diagonal)]
 
     def step(self, product: np.ndarray) -> None:
         step = len(self._diagonal)
@@ -110,24 +110,26 @@ class _Run:
             for chunk, part in self._chunks(step, step + 1)
         )
         neighbours = np.array([*self._below[-1:], diagonal])
+        # What is left of the product, and in the end the vector after it.
+        following = self._basis[step + 1]
         overlaps, square = np.zeros(step + 1), 0.0
         for chunk, part in self._chunks(0, step + 1):
-            rest = product[chunk]
-            beside = part[-len(neighbours) :]
-            rest -= neighbours @ beside.astype(np.float64, copy=False)
-            overlaps += part @ rest.astype(part.dtype, copy=False)
+            beside = part[-len(neighbours) :].astype(np.float64, copy=False)
+            rest = product[chunk] - neighbours @ beside
             square += float(rest @ rest)
-        before, norm = np.sqrt(square), self._remove(product, overlaps)
+            following[chunk] = rest
+            overlaps += part @ following[chunk]
+        before, norm = np.sqrt(square), self._remove(following, overlaps)
         self._diagonal.append(diagonal + overlaps[step])
         self._noise.append(overlaps[: max(step - 1, 0)])
         self._largest = max(self._largest, abs(self._diagonal[-1]), norm)
         while norm < _ONCE_IS_ENOUGH * before and not self._exhausted(norm):
-            before, norm = norm, self._remove(product, self._overlaps(product))
+            overlaps = self._overlaps(following)
+            before, norm = norm, self._remove(following, overlaps)
         self._below.append(norm)
-        self.going = step + 1 < len(self._basis) and not self._exhausted(norm)
+        self.going = not self._exhausted(norm)
         if self.going:
-            following = self._basis[step + 1]
-            np.divide(product, norm, out=following, casting="same_kind")
+            np.divide(following, norm, out=following)
 
     def quadrature(self) -> GaussQuadrature:
         below = self._below[:-1]
@@ -151,16 +153,17 @@ class _Run:
         """Those with the basis so far."""
         overlaps = np.zeros(len(self._diagonal))
         for chunk, part in self._chunks(0, len(overlaps)):
-            overlaps += part @ vector[chunk].astype(part.dtype, copy=False)
+            overlaps += part @ vector[chunk]
         return overlaps
 
     def _remove(self, vector: np.ndarray, overlaps: np.ndarray) -> float:
         """Takes the basis out of `vector`, in place; the norm that is left."""
-        overlaps = overlaps.astype(self._basis.dtype, copy=False)
+        overlaps = overlaps.astype(vector.dtype, copy=False)
         square = 0.0
         for chunk, part in self._chunks(0, len(overlaps)):
             rest = vector[chunk]
             rest -= overlaps @ part
+            rest = rest.astype(np.float64, copy=False)
             square += float(rest @ rest)
         return float(np.sqrt(square))
 
@@ -169,7 +172,8 @@ class _Run:
     ) -> Iterator[tuple[slice, np.ndarray]]:
         """Columns of some vectors of the basis."""
         itemsize = self._basis.dtype.itemsize
-        length = max(1, _CHUNK_BYTES // (itemsize * (end - first)))
+        length = _CHUNK_BYTES // (itemsize * (end - first))
+        length = max(1, min(_CHUNK_COLUMNS, length))
         for start in range(0, self._basis.shape[1], length):
             chunk = slice(start, start + length)
             yield chunk, self._basis[first:end, chunk]
