@@ -52,6 +52,9 @@ def main():
         default=500,
         help="the search begins with the eigenvector found on so many",
     )
+    parser.add_argument(
+        "--basis-dtype", help="float64 or float32; by default the products'"
+    )
     options = parser.parse_args()
     keras.config.set_dtype_policy(options.policy)
     x, y = digits(options.samples)
@@ -93,6 +96,7 @@ def main():
             objective,
             tolerance=1e-2,
             initial_vectors=pilot.eigenvectors,
+            basis_dtype=options.basis_dtype,
             progress=say,
         )
         values = {
@@ -104,7 +108,11 @@ def main():
         }
     else:
         found = ks.spectral_density(
-            objective, num_probes=1, num_steps=options.steps, progress=say
+            objective,
+            num_probes=1,
+            num_steps=options.steps,
+            basis_dtype=options.basis_dtype,
+            progress=say,
         )
         values = {
             "steps": options.steps,
@@ -118,6 +126,7 @@ def main():
         "samples": options.samples,
         "batch size": options.batch_size,
         "policy": options.policy,
+        "basis dtype": found.basis_dtype,
         "products": found.num_products,
         "seconds": time.perf_counter() - start,
         "peak (GiB)": peak(),
