@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.krylov.basis_dtype import (
     BasisDtype,
     choose_basis_dtype,
@@ -208,6 +209,7 @@ def spectral_density(
         num_probes, steps, size, basis_dtype, max_memory
     )
     quadratures: list[GaussQuadrature] = []
+    memory = ReusedMemory()
     with track("Spectral density", num_probes * steps, progress) as advance:
         multiply = Products(operator, advance)
         for first in range(0, num_probes, group_size):
@@ -218,6 +220,7 @@ def spectral_density(
                 probes.T / np.sqrt(size),
                 num_steps=steps,
                 basis_dtype=basis_dtype,
+                memory=memory,
             )
     nodes, weights = padded(quadratures)
     width = choose_width(quadratures) if kernel_width is None else kernel_width

@@ -24,6 +24,7 @@ from keras_sharpness.metrics.compiled.packed_weights import (
     MovedWeights,
     PackedWeights,
 )
+from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.curvature import Curvature, Matrix
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.gradients.differentiability import naming_layers
@@ -346,6 +347,7 @@ class Objective:
         matrix: Curvature | Matrix = "hessian",
         w: np.ndarray | None = None,
         kept: KeptPasses | None = None,
+        memory: ReusedMemory | None = None,
     ) -> np.ndarray:
         """A curvature matrix times v, for one vector or a block of K.
 
@@ -357,6 +359,7 @@ class Objective:
             w: Array (P,), the model's own weights when left out.
             kept: `KeptPasses` of earlier products at the same w, as operators
                 use them; see `kept_passes`.
+            memory: `ReusedMemory` of earlier products, as operators use it.
 
         Returns:
             Array of the shape of `v`, float64.
@@ -379,11 +382,12 @@ class Objective:
                 f"Received: {v.shape}."
             )
         scales = vector_scales(self.model, np.atleast_2d(v.T))
-        vectors = as_rows(v, self.layout.dtype)
+        memory = memory or ReusedMemory()
+        vectors = as_rows(v, self.layout.dtype, memory)
         if np.any(scales != 1.0):
             vectors = vectors / scales.astype(vectors.dtype)
-        total = np.zeros(vectors.shape)
-        self._products.add(
+        total = memory.empty("products", vectors.shape, np.float64)
+        self._products.multiply(
             total,
             vectors,
             curvature,

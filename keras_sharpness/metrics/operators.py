@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.objective import Objective
 
@@ -15,7 +16,8 @@ class CurvatureOperator(LinearOperator):
     Symmetric, float64, of shape (P, P), or (p, p) for the block of some
     variables; SciPy's solvers accept it, and sums and multiples of operators
     are SciPy's. `matmat` multiplies blocks, which share the forward and the
-    first backward pass.
+    first backward pass. The memory of a product serves for a later one, once
+    nobody holds it any more.
 
     Args:
         objective: `Objective`, f.
@@ -45,6 +47,7 @@ class CurvatureOperator(LinearOperator):
         self.slices = layout.slices_of(curvature.places)
         self._kept = objective.kept_passes()
         self.keeps_activations = self._kept is not None
+        self._memory = ReusedMemory()
         size = layout.size_of(curvature.places)
         super().__init__(np.float64, (size, size))
 
@@ -53,7 +56,11 @@ class CurvatureOperator(LinearOperator):
 
     def _matmat(self, block: np.ndarray) -> np.ndarray:
         return self.objective.curvature_product(
-            block, matrix=self.curvature, w=self.w, kept=self._kept
+            block,
+            matrix=self.curvature,
+            w=self.w,
+            kept=self._kept,
+            memory=self._memory,
         )
 
     def _adjoint(self) -> "CurvatureOperator":

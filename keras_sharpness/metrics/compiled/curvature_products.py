@@ -17,6 +17,7 @@ from keras_sharpness.metrics.compiled.block_size import (
 from keras_sharpness.metrics.compiled.evaluation_point import EvaluationPoint
 from keras_sharpness.metrics.compiled.fusion import gains_from_fusion
 from keras_sharpness.metrics.compiled.kept_passes import KeptPasses
+from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.compiled.two_stages import TwoStages
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.derivatives import Derivatives
@@ -65,7 +66,7 @@ class CurvatureProducts:
         """An empty store of first passes, for products at one point."""
         return KeptPasses(self._two_stages)
 
-    def add(
+    def multiply(
         self,
         total: np.ndarray,
         vectors: np.ndarray,
@@ -77,10 +78,10 @@ class CurvatureProducts:
         kept: KeptPasses | None,
         differentiate: Callable,
     ) -> None:
-        """Adds the products with all batches.
+        """The sums of the products with all batches.
 
         Args:
-            total: Array (K, P), float64, that is added to.
+            total: Array (K, P), float64, that they are written into.
             vectors: Array (K, P) in the dtype of the weights.
             curvature: `Curvature`.
             batches: Iterable of `Batch`.
@@ -98,14 +99,12 @@ class CurvatureProducts:
             def stand() -> None:
                 stack.enter_context(at())
 
-            # What a block shares is kept already. XLA still gains from one,
-            # other products take less memory one by one.
-            step = (
-                1
-                if kept is not None and not self._jit_compile
-                else self._vectors_at_once(
-                    len(vectors), next(iter(batches)), share, differentiate
-                )
+            step = self._vectors_at_once(
+                len(vectors),
+                next(iter(batches)),
+                share,
+                differentiate,
+                keeps=kept is not None,
             )
             for start in range(0, len(vectors), step):
                 block = slice(start, start + step)
@@ -122,10 +121,11 @@ class CurvatureProducts:
                         products = kept.products(
                             compiled, tensors, others, index, batch.size, stand
                         )
+                    write = add if index else fill
                     for row, product in zip(
                         total[block], products, strict=True
                     ):
-                        add(row, product)
+                        write(row, product)
 
     def _decide(
         self, batch: Batch, share: Callable, differentiate: Any
@@ -192,14 +192,30 @@ class CurvatureProducts:
         ]
 
     def _vectors_at_once(
-        self, wanted: int, batch: Batch, share: Callable, differentiate: Any
+        self,
+        wanted: int,
+        batch: Batch,
+        share: Callable,
+        differentiate: Any,
+        *,
+        keeps: bool,
     ) -> int:
-        if self._block_size is None and wanted > 1:
+        enough = wanted
+        if keeps:
+            # What a block shares is kept already. XLA gains from two, a tenth
+            # on attention, and nothing from more; others take less memory one
+            # by one. In equal parts: each size is compiled for itself.
+            enough = (
+                next((n for n in range(2, wanted) if wanted % n == 0), wanted)
+                if self._jit_compile
+                else 1
+            )
+        if self._block_size is None and enough > 1:
             gradient = differentiate.get_concrete_function(
                 *batch[:3], share(batch)
             )
             self._block_size = block_size_for(gradient, batch.size)
-        return self._block_size or MAX_BLOCK
+        return min(enough, self._block_size or MAX_BLOCK)
 
 
 def add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
@@ -217,12 +233,27 @@ def add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
         np.add(total[start:end], array, out=total[start:end])
 
 
-def as_rows(v: np.ndarray, dtype: str) -> np.ndarray:
+def fill(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
+    """Writes tensors into a flat array, one after the other.
+
+    Args:
+        total: Array (P,).
+        tensors: Tensors of P entries in all.
+    """
+    end = 0
+    for tensor in tensors:
+        array = np.ravel(tensor)
+        start, end = end, end + array.size
+        total[start:end] = array
+
+
+def as_rows(v: np.ndarray, dtype: str, memory: ReusedMemory) -> np.ndarray:
     """The columns of a block as rows.
 
     Args:
         v: Array (P,) or (P, K).
         dtype: Str.
+        memory: `ReusedMemory` for what is returned.
 
     Returns:
         Array (K, P), contiguous; a copy unless the columns are contiguous and
@@ -231,7 +262,7 @@ def as_rows(v: np.ndarray, dtype: str) -> np.ndarray:
     columns = np.reshape(v, (len(v), -1))
     if columns.dtype == dtype and columns.T.flags.c_contiguous:
         return columns.T
-    rows = np.empty(columns.shape[::-1], dtype)
+    rows = memory.empty("vectors", columns.shape[::-1], dtype)
     # In pieces that fit in the cache: twice as fast as all at once.
     for start in range(0, len(v), _PIECE):
         piece = slice(start, start + _PIECE)
