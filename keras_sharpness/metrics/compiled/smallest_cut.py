@@ -38,6 +38,8 @@ _CHEAP = frozenset(
         "Mul",
         "Neg",
         "OnesLike",
+        "Pad",
+        "PadV2",
         "PreventGradient",
         "Relu",
         "Relu6",
@@ -56,9 +58,31 @@ _CHEAP = frozenset(
         "ZerosLike",
     }
 )
-# What repeating a byte costs, in kept ones: a choice. At 0 dense networks keep
-# a quarter less and takes a tenth more time.
-_REPEATED = 0.5
+# As cheap where XLA makes them part of what uses them.
+_CHEAP_IF_FUSED = frozenset(
+    {
+        "Erf",
+        "Erfc",
+        "Exp",
+        "Expm1",
+        "Log",
+        "Log1p",
+        "Pow",
+        "RealDiv",
+        "Reciprocal",
+        "Rsqrt",
+        "RsqrtGrad",
+        "Sigmoid",
+        "SigmoidGrad",
+        "Sqrt",
+        "Tanh",
+        "TanhGrad",
+    }
+)
+# What repeating a byte costs, in kept ones: a choice. From 0.5 to 0.2 dense
+# networks keep a third less, attention 44 %, and a product takes 0 to 3 % more
+# time; at 0 a tenth more.
+_REPEATED = 0.2
 # Whose memory is there anyhow.
 _FREE = frozenset({"Placeholder", "ReadVariableOp"})
 # For axes whose length the graph leaves open: the samples of a batch.
@@ -68,18 +92,20 @@ _INFINITE, _TOTAL = 2**30, 2**28
 
 
 def cut(
-    given: Sequence[str], outputs: Iterable[Any]
+    given: Sequence[str], outputs: Iterable[Any], *, fused: bool = False
 ) -> tuple[list[Any], set[str]]:
     """Where to cut a graph into what depends on some tensors and what does not.
 
     Kept are tensors from which all that the rest needs follows by cheap
-    operations, those with the smallest sum of bytes kept and half the bytes
-    repeated: a minimum cut of the graph, each tensor an edge of the capacity
-    of its size.
+    operations, those with the smallest sum of bytes kept and a fifth of the
+    bytes repeated: a minimum cut of the graph, each tensor an edge of the
+    capacity of its size.
 
     Args:
         given: Names of tensors.
         outputs: Tensors of the same graph.
+        fused: Bool. Whether XLA compiles the rest, which makes functions of
+            single entries as cheap as sums.
 
     Returns:
         List of tensors that do not depend on those given, and the names of
@@ -98,8 +124,9 @@ def cut(
         for tensor in operation.inputs
         if tensor.op.name not in after
     ]
-    tensors = _reachable(wanted)
-    kept = _minimum_cut(tensors, {tensor.name for tensor in wanted})
+    cheap = _CHEAP | _CHEAP_IF_FUSED if fused else _CHEAP
+    tensors = _reachable(wanted, cheap)
+    kept = _minimum_cut(tensors, {tensor.name for tensor in wanted}, cheap)
     names = {tensor.name for tensor in kept}
     stack = [tensor for tensor in wanted if tensor.name not in names]
     while stack:
@@ -128,7 +155,7 @@ def _dependent(given: Sequence[str], outputs: list[Any]) -> dict[str, Any]:
     return between
 
 
-def _reachable(wanted: list[Any]) -> dict[str, Any]:
+def _reachable(wanted: list[Any], cheap: frozenset[str]) -> dict[str, Any]:
     """The tensors that may be kept: all up to an operation that costs."""
     tensors: dict[str, Any] = {}
     stack = list(wanted)
@@ -136,12 +163,14 @@ def _reachable(wanted: list[Any]) -> dict[str, Any]:
         tensor = stack.pop()
         if tensor.name not in tensors:
             tensors[tensor.name] = tensor
-            if tensor.op.type in _CHEAP:
+            if tensor.op.type in cheap:
                 stack += tensor.op.inputs
     return tensors
 
 
-def _minimum_cut(tensors: dict[str, Any], wanted: set[str]) -> list[Any]:
+def _minimum_cut(
+    tensors: dict[str, Any], wanted: set[str], cheap: frozenset[str]
+) -> list[Any]:
     # Nodes: the source, the sink, and of every tensor where it is computed and
     # where it is used.
     computed = {name: 2 + 2 * place for place, name in enumerate(tensors)}
@@ -154,7 +183,7 @@ def _minimum_cut(tensors: dict[str, Any], wanted: set[str]) -> list[Any]:
         edges.append((node, node + 1, 1 + int(sizes[name] / unit)))
         if name in wanted:
             edges.append((node + 1, sink, _INFINITE))
-        if tensor.op.type not in _CHEAP:
+        if tensor.op.type not in cheap:
             edges.append((source, node, _INFINITE))
         else:
             edges.append((source, node, int(_REPEATED * sizes[name] / unit)))

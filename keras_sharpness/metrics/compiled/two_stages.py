@@ -55,7 +55,9 @@ class TwoStages:
         count = len(function.outputs) - num_first
         outputs = [tensor.name for tensor in function.outputs[:count]]
         early = function.outputs[count:]
-        self._kept, after = cut(given, function.outputs[:count])
+        self._kept, after = cut(
+            given, function.outputs[:count], fused=jit_compile
+        )
         kept = [tensor.name for tensor in self._kept]
         found = [*kept, *(tensor.name for tensor in early)]
         before = _needed([*self._kept, *early])

@@ -55,6 +55,19 @@ def test_small_tensors_are_kept_for_large_ones():
     assert [tensor.op.type for tensor in kept] == ["Exp"]
 
 
+@pytest.mark.parametrize(
+    ("fused", "expected"), [(False, ["Sin", "Tanh"]), (True, ["Sin"])]
+)
+def test_functions_of_single_entries_are_repeated_by_xla(fused, expected):
+    def function(a, b):
+        costly = tf.sin(b)
+        return [a * costly + a * tf.tanh(costly)]
+
+    given, outputs = traced(function, ("float32", [8]), ("float32", [8]))
+    kept, _ = cut(given, outputs, fused=fused)
+    assert sorted(tensor.op.type for tensor in kept) == expected
+
+
 def test_an_output_that_does_not_depend_is_kept():
     given, outputs = traced(
         lambda a, b: [tf.exp(b), a], ("float32", [8]), ("float32", [8])
@@ -88,7 +101,7 @@ def random_function(seed):
 
 
 def cost_of(kept, wanted):
-    """Bytes kept and half of those repeated; None where it is no cut."""
+    """Bytes kept and a fifth of those repeated; None where it is no cut."""
     cost, stack, seen = 0.0, list(wanted), set()
     while stack:
         tensor = stack.pop()
@@ -99,7 +112,7 @@ def cost_of(kept, wanted):
         if tensor.name in kept:
             cost += size
         elif tensor.op.type in CHEAP:
-            cost += size / 2
+            cost += size / 5
             stack += tensor.op.inputs
         elif tensor.op.type != "Const":
             return None
