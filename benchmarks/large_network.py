@@ -1,7 +1,7 @@
 """Peak memory of curvature on C2: 15 million weights, 10,000 images.
 
-    python benchmarks/large_network.py eigenvalue
-    python benchmarks/large_network.py density --steps 15
+    python benchmarks/large_network.py eigenvalue --basis-dtype float64
+    python benchmarks/large_network.py density --steps 10
 
 The largest eigenvalue to a residual of 1e-2, from where a search on 500 of the
 images ended, or a spectral density of one probe, of C2 as it is initialised,

@@ -24,7 +24,7 @@ STOREYS = [
 ]
 # Inside metrics/, from the ground up.
 METRICS = [
-    ("weights", "class_weights", "normalization", "gradients"),
+    ("weights", "class_weights", "chunks", "normalization", "gradients"),
     ("batches",),
     ("loss",),
     ("derivatives",),

@@ -166,7 +166,9 @@ def hessian_eigenvalues(
     operator = as_operator(objective, w)
     size = operator.shape[0]
     wanted = 2 * k if which == "both" else k
-    _check_options(k, which, method, tolerance, max_products, block_size, size)
+    _check_options(
+        k, which, method, tolerance, max_products, block_size, basis_dtype, size
+    )
     if initial_vectors is not None:
         initial_vectors = _check_vectors(initial_vectors, size)
     if method == "power":
@@ -234,6 +236,7 @@ def _check_options(
     tolerance: float,
     max_products: int | None,
     block_size: int | None,
+    basis_dtype: str | None,
     size: int,
 ) -> None:
     for name, value, allowed in (
@@ -249,6 +252,11 @@ def _check_options(
         raise ValueError(
             "The power iteration finds the eigenvalues of largest magnitude. "
             f"Received: which={which!r}. Pass `method='lanczos'`."
+        )
+    if method == "power" and basis_dtype is not None:
+        raise ValueError(
+            "The power iteration keeps no basis. Received: "
+            f"basis_dtype={basis_dtype!r}. Pass `method='lanczos'`."
         )
     most = size // 2 if which == "both" else size
     if not 1 <= k <= most:

@@ -229,6 +229,8 @@ def test_same_seed_same_bits_and_round_trip(oracle, tmp_path):
         ({"block_size": 0}, "between 1 and 8. Received: block_size=0"),
         ({"block_size": 9}, "between 1 and 8"),
         ({"method": "power", "block_size": 2}, "one vector at a time"),
+        ({"method": "power", "basis_dtype": "float32"}, "keeps no basis"),
+        ({"basis_dtype": "float16"}, "Received: basis_dtype='float16'"),
         ({"initial_vectors": np.ones(4)}, r"shape \(4, m\)"),
         ({"initial_vectors": np.ones((3, 1))}, r"Received: shape \(3, 1\)"),
         ({"initial_vectors": np.ones((4, 0))}, r"Received: shape \(4, 0\)"),

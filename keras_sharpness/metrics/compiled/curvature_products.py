@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sharpness.metrics.batches import Batch
+from keras_sharpness.metrics.chunks import chunks
 from keras_sharpness.metrics.compiled.block_size import (
     MAX_BLOCK,
     block_size_for,
@@ -225,12 +226,9 @@ def add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
         total: Array (P,), float64.
         tensors: Tensors of P entries in all.
     """
-    end = 0
-    for tensor in tensors:
-        array = np.ravel(tensor)
-        start, end = end, end + array.size
+    for part, array in _side_by_side(total, tensors):
         # Into float64 without a float64 copy of the addend.
-        np.add(total[start:end], array, out=total[start:end])
+        np.add(part, array, out=part)
 
 
 def fill(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
@@ -240,11 +238,18 @@ def fill(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
         total: Array (P,).
         tensors: Tensors of P entries in all.
     """
+    for part, array in _side_by_side(total, tensors):
+        part[...] = array
+
+
+def _side_by_side(
+    total: np.ndarray, tensors: Iterable[tf.Tensor]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     end = 0
     for tensor in tensors:
         array = np.ravel(tensor)
         start, end = end, end + array.size
-        total[start:end] = array
+        yield total[start:end], array
 
 
 def as_rows(v: np.ndarray, dtype: str, memory: ReusedMemory) -> np.ndarray:
@@ -264,7 +269,6 @@ def as_rows(v: np.ndarray, dtype: str, memory: ReusedMemory) -> np.ndarray:
         return columns.T
     rows = memory.empty("vectors", columns.shape[::-1], dtype)
     # In pieces that fit in the cache: twice as fast as all at once.
-    for start in range(0, len(v), _PIECE):
-        piece = slice(start, start + _PIECE)
+    for piece in chunks(0, len(v), _PIECE):
         rows[:, piece] = columns[piece].T
     return rows

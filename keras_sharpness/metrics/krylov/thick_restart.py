@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_sharpness.metrics.chunks import chunks
 from keras_sharpness.metrics.compiled.block_size import MAX_BLOCK
 from keras_sharpness.metrics.krylov.basis_dtype import BasisDtype
 from keras_sharpness.metrics.krylov.lanczos import Lanczos, Ritz
@@ -144,8 +145,8 @@ def _first_pair(
     # spinning for a while after a long dot product, on the cores that the
     # next product needs.
     pieces = [
-        (vector[start : start + _PIECE], product[start : start + _PIECE, 0])
-        for start in range(0, len(vector), _PIECE)
+        (vector[part], product[part, 0])
+        for part in chunks(0, len(vector), _PIECE)
     ]
     square = sum(np.einsum("i,i", v, v) for v, _ in pieces)
     value = float(sum(np.einsum("i,i", v, p) for v, p in pieces) / square)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from keras_sharpness.metrics.chunks import chunks
 from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.krylov.basis_dtype import BasisDtype
 
@@ -180,6 +181,5 @@ class _Run:
         itemsize = self._basis.dtype.itemsize
         length = _CHUNK_BYTES // (itemsize * (end - first))
         length = max(1, min(_CHUNK_COLUMNS, length))
-        for start in range(0, self._basis.shape[1], length):
-            chunk = slice(start, start + length)
+        for chunk in chunks(0, self._basis.shape[1], length):
             yield chunk, self._basis[first:end, chunk]

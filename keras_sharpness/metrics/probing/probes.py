@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_sharpness.metrics.chunks import chunks
+
 # A multiple of the bits in a word.
 _PIECE = 1 << 14
 
@@ -47,10 +49,10 @@ def rademacher(
         words = np.random.PCG64((seed, number)).random_raw(-(-size // 64))
         octets = words.astype("<u8").view(np.uint8)
         # In pieces that stay in the cache until they are signs.
-        for start in range(0, size, _PIECE):
-            piece = row[start : start + _PIECE]
-            part = octets[start // 8 : (start + _PIECE) // 8]
-            piece[:] = np.unpackbits(part, count=len(piece))
+        for part in chunks(0, size, _PIECE):
+            piece = row[part]
+            bits = octets[part.start // 8 : -(-part.stop // 8)]
+            piece[:] = np.unpackbits(bits, count=len(piece))
             piece *= 2.0
             piece -= 1.0
     return probes.T

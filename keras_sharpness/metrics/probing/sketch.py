@@ -1,8 +1,10 @@
 """An orthonormal basis of what an operator makes of random probes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
+
+from keras_sharpness.metrics.chunks import chunks
 
 # Directions smaller than this against the largest image are the rounding of
 # float64 products; they would cost a product each and explain nothing.
@@ -13,8 +15,6 @@ _RESOLVED = 1e-4
 # Rows of eight vectors worked on at once: they stay in the processor's cache,
 # and BLAS does not wait for other threads over so small a product.
 _SHORT = 4096
-# Rows of all vectors worked on at once.
-_LONG = 65536
 
 
 class Sketch:
@@ -124,9 +124,3 @@ class Sketch:
             )
             np.subtract(vectors[:, part], along, out=rest[:, part])
         return rest
-
-
-def chunks(start: int, stop: int, length: int = _LONG) -> Iterator[slice]:
-    """Slices of at most `length` rows that cover `start:stop`."""
-    for low in range(start, stop, length):
-        yield slice(low, min(low + length, stop))

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_sharpness.metrics.chunks import chunks
 from keras_sharpness.metrics.probing.deflated_probes import DeflatedProbes
 from keras_sharpness.metrics.probing.probes import rademacher
 from keras_sharpness.metrics.probing.segments import Segments
@@ -133,8 +134,8 @@ def _rounding(terms: np.ndarray) -> float:
     # A hundred roundings: a sum of many terms, and the algebra after it.
     largest = max(
         sum(
-            float(np.sum(np.abs(column[start : start + _PIECE])))
-            for start in range(0, len(column), _PIECE)
+            float(np.sum(np.abs(column[part])))
+            for part in chunks(0, len(column), _PIECE)
         )
         for column in np.atleast_2d(terms.T)
     )

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_sharpness.metrics.probing.sketch import Sketch, chunks
+from keras_sharpness.metrics.chunks import chunks
+from keras_sharpness.metrics.probing.sketch import Sketch
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Memory is used again, and never while somebody holds it."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -42,21 +42,18 @@ def test_larger_arrays_and_other_purposes_get_their_own():
 
 
 def test_threads_never_share():
-    memory, errors = ReusedMemory(), []
+    memory = ReusedMemory()
 
-    def work(number):
+    def keeps_its_own(number):
         for _ in range(2000):
             array = memory.empty("a", (64,), "int64")
             array[...] = number
             if np.any(array != number):
-                errors.append(number)
+                return False
+        return True
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(keeps_its_own, range(4)))
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])
