@@ -4,6 +4,8 @@ from typing import Any
 
 import psutil
 
+from keras_sharpness.metrics.compiled.tensor_bytes import tensor_bytes
+
 # Products of more vectors at once save little: what they share is a quarter of
 # one product.
 MAX_BLOCK = 8
@@ -43,15 +45,9 @@ def graph_bytes(function: Any, batch_size: int) -> int:
     Returns:
         Int.
     """
-    total = 0
-    for operation in function.graph.get_operations():
-        if operation.type in ("Placeholder", "Const"):
-            continue
-        for output in operation.outputs:
-            if output.shape.rank is None:
-                continue
-            size = output.dtype.size
-            for length in output.shape.as_list():
-                size *= batch_size if length is None else length
-            total += size
-    return total
+    return sum(
+        tensor_bytes(tensor, batch_size)
+        for operation in function.graph.get_operations()
+        if operation.type not in ("Placeholder", "Const")
+        for tensor in operation.outputs
+    )

@@ -1,12 +1,13 @@
 """The least memory from which a traced function can be continued."""
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from keras_sharpness.metrics.compiled.tensor_bytes import tensor_bytes
 
 # Repeated rather than kept where that saves memory: one pass over memory at
 # most, little beside the matrix products and convolutions that need them.
@@ -85,8 +86,6 @@ _CHEAP_IF_FUSED = frozenset(
 _REPEATED = 0.2
 # Whose memory is there anyhow.
 _FREE = frozenset({"Placeholder", "ReadVariableOp"})
-# For axes whose length the graph leaves open: the samples of a batch.
-_OPEN = 128
 # SciPy's flows are 32-bit integers.
 _INFINITE, _TOTAL = 2**30, 2**28
 
@@ -206,8 +205,4 @@ def _minimum_cut(
 
 
 def _num_bytes(tensor: Any) -> int:
-    if tensor.op.type in _FREE or tensor.shape.rank is None:
-        return 0
-    return tensor.dtype.size * math.prod(
-        _OPEN if length is None else length for length in tensor.shape.as_list()
-    )
+    return 0 if tensor.op.type in _FREE else tensor_bytes(tensor)

@@ -1,12 +1,18 @@
 """A traced function cut in two, at what some of its arguments change."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from keras_sharpness.metrics.compiled.memory_order import (
+    memory_order,
+    waiting_for,
+)
 from keras_sharpness.metrics.compiled.smallest_cut import cut
+from keras_sharpness.metrics.compiled.tensor_bytes import tensor_bytes
 
 
 class TwoStages:
@@ -19,7 +25,9 @@ class TwoStages:
     whole function; optimised apart, they may differ in the last digits.
 
     Operations are cut as a graph, so that it works for whatever can be traced.
-    Control dependencies are dropped: nothing but outputs is computed.
+    Control dependencies are dropped: nothing but outputs is computed. The
+    second stage runs in an order in which little is held at once, unless XLA
+    compiles it, which has an order of its own; and zeros are not added.
 
     Args:
         function: TensorFlow concrete function whose first arguments are a.
@@ -58,6 +66,9 @@ class TwoStages:
         self._kept, after = cut(
             given, function.outputs[:count], fused=jit_compile
         )
+        zeros = _idle_zeros(after, function.outputs)
+        after -= zeros
+        waits = {} if jit_compile else _waits(after, function.outputs[:count])
         kept = [tensor.name for tensor in self._kept]
         found = [*kept, *(tensor.name for tensor in early)]
         before = _needed([*self._kept, *early])
@@ -72,7 +83,7 @@ class TwoStages:
         def second(tensors, vectors):
             known = dict(zip(kept, tensors[: len(kept)], strict=True))
             known.update(zip(given, vectors, strict=True))
-            return self._import(after, known, outputs)
+            return self._import(after, known, outputs, zeros, waits)
 
         self.first = tf.function(first, autograph=False)
         self.second = tf.function(
@@ -93,18 +104,18 @@ class TwoStages:
             Int.
         """
         return sum(
-            tensor.dtype.size
-            * math.prod(
-                batch_size if length is None else length
-                for length in tensor.shape.as_list()
-            )
+            tensor_bytes(tensor, batch_size)
             for tensor in self._kept
             if tensor.op.type not in ("Placeholder", "ReadVariableOp")
-            and tensor.shape.rank is not None
         )
 
     def _import(
-        self, names: set[str], known: dict[str, Any], outputs: list[str]
+        self,
+        names: set[str],
+        known: dict[str, Any],
+        outputs: list[str],
+        zeros: Set[str] = frozenset(),
+        waits: Mapping[str, str] = MappingProxyType({}),
     ) -> list[Any]:
         part = tf.compat.v1.GraphDef()
         part.versions.CopyFrom(self._definition.versions)
@@ -114,10 +125,19 @@ class TwoStages:
             if node.name in names and node.op != "Placeholder":
                 copy = part.node.add()
                 copy.CopyFrom(node)
-                inputs = [i for i in node.input if not i.startswith("^")]
+                inputs = [
+                    i
+                    for i in node.input
+                    if not i.startswith("^")
+                    and not (node.op == "AddN" and i in zeros)
+                ]
+                if node.op == "AddN":
+                    copy.attr["N"].i = len(inputs)
                 del copy.input[:]
                 copy.input.extend(inputs)
                 used.update(inputs)
+                if node.name in waits:
+                    copy.input.append(f"^{waits[node.name]}")
         inside = {name: known[name] for name in known if _short(name) in used}
         computed = [name for name in outputs if name not in known]
         found = dict(
@@ -130,6 +150,41 @@ class TwoStages:
             )
         )
         return [known[n] if n in known else found[n] for n in outputs]
+
+
+def _idle_zeros(names: set[str], outputs: list[Any]) -> set[str]:
+    """Zeros that are only added to something.
+
+    The second derivative of a ReLU is one, as large as its activations.
+    """
+    idle = set()
+    for name in names - {tensor.op.name for tensor in outputs}:
+        operation = outputs[0].graph.get_operation_by_name(name)
+        if _is_zero(operation):
+            users = operation.outputs[0].consumers()
+            if all(
+                user.type == "AddN"
+                and not all(_is_zero(tensor.op) for tensor in user.inputs)
+                for user in users
+                if user.name in names
+            ):
+                idle.add(name)
+    return idle
+
+
+def _is_zero(operation: Any) -> bool:
+    if operation.type == "Fill":
+        return _is_zero(operation.inputs[1].op)
+    if operation.type == "Const":
+        return not np.any(tf.get_static_value(operation.outputs[0]))
+    return operation.type == "ZerosLike"
+
+
+def _waits(names: set[str], outputs: list[Any]) -> dict[str, str]:
+    # Placeholders are no operations of the stage.
+    operations = (outputs[0].graph.get_operation_by_name(n) for n in names)
+    computed = [op.name for op in operations if op.type != "Placeholder"]
+    return waiting_for(memory_order(computed, outputs))
 
 
 def _needed(tensors: Iterable[Any]) -> set[str]:

@@ -1,0 +1,25 @@
+"""How much memory a tensor of a graph takes."""
+
+import math
+from typing import Any
+
+# Samples in a batch, where nothing but proportions counts.
+TYPICAL_BATCH = 128
+
+
+def tensor_bytes(tensor: Any, batch_size: int = TYPICAL_BATCH) -> int:
+    """Bytes of a tensor, 0 if the graph does not know its rank.
+
+    Args:
+        tensor: Tensor of a graph.
+        batch_size: Int. For axes whose length the graph leaves open.
+
+    Returns:
+        Int.
+    """
+    if tensor.shape.rank is None:
+        return 0
+    return tensor.dtype.size * math.prod(
+        batch_size if length is None else length
+        for length in tensor.shape.as_list()
+    )
