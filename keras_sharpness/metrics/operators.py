@@ -43,13 +43,21 @@ class CurvatureOperator(LinearOperator):
         curvature.check(objective.loss)
         self.objective = objective
         self.curvature = curvature
-        self.w = objective.weights if w is None else layout.check(w)
+        # No wider than the variables: beside what a product holds it counts.
+        self._w = np.asarray(
+            objective.weights if w is None else layout.check(w), layout.dtype
+        )
         self.slices = layout.slices_of(curvature.places)
         self._kept = objective.kept_passes()
         self.keeps_activations = self._kept is not None
         self._memory = ReusedMemory()
         size = layout.size_of(curvature.places)
         super().__init__(np.float64, (size, size))
+
+    @property
+    def w(self) -> np.ndarray:
+        """The point, (P,) in float64, as the variables' dtype rounds it."""
+        return self._w.astype(np.float64)
 
     def _matvec(self, v: np.ndarray) -> np.ndarray:
         return self._matmat(np.ravel(v))
@@ -58,7 +66,7 @@ class CurvatureOperator(LinearOperator):
         return self.objective.curvature_product(
             block,
             matrix=self.curvature,
-            w=self.w,
+            w=self._w,
             kept=self._kept,
             memory=self._memory,
         )

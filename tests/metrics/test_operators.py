@@ -335,6 +335,15 @@ def test_operators_keep_their_point(float64):
     np.testing.assert_array_equal(dense(hessian), before)
 
 
+def test_the_point_is_the_one_the_variables_can_take():
+    model, x, y = softmax_regression()
+    objective = ks.Objective(model, x, y, loss=cross_entropy())
+    w = objective.weights + 1 / 3
+    operator = HessianOperator(objective, w)
+    assert operator.w.dtype == np.float64
+    np.testing.assert_array_equal(operator.w, w.astype(np.float32))
+
+
 def test_several_outputs(float64):
     """Gauss-Newton of two linear heads: the sum of theirs, with weights."""
     inputs = keras.Input((3,))
