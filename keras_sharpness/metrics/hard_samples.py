@@ -10,6 +10,10 @@ from scipy.linalg import eigh_tridiagonal
 
 from keras_sharpness.metrics.compiled.fusion import gains_from_fusion
 from keras_sharpness.metrics.compiled.kept_passes import is_worthwhile
+from keras_sharpness.metrics.compiled.lanczos_step import (
+    lanczos_step,
+    unit_vector,
+)
 from keras_sharpness.metrics.compiled.two_stages import TwoStages
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.gradients.differentiability import naming_layers
@@ -172,7 +176,7 @@ class HardSamples:
             self._stages = self._cut_step(others)
         kept = self._stages.first(others)
         gradient = [kept.pop() for _ in self._objective.layout.shapes][::-1]
-        *vector, length = self._compile("start", self._start)(gradient)
+        *vector, length = self._compile("start", _start)(gradient)
         if not float(length):
             return None
         last, beta = self._zeros, tf.zeros_like(length)
@@ -280,41 +284,18 @@ class HardSamples:
                 [tf.shape(predictions)[0]], values.dtype
             )
 
-    def _start(self, weights, state, gradient):
-        """The gradient brought to length 1, and its length."""
-        del weights, state
-        length = tf.sqrt(_dot(gradient, gradient))
-        return *(tf.math.divide_no_nan(g, length) for g in gradient), length
-
     def _step(self, weights, state, vector, last, beta, x, y):
-        """One step of Lanczos: next vector, diagonal and off-diagonal entry.
-
-        And the gradient, which comes with what all steps have in common.
-
-        So few steps need no reorthogonalisation: that is lost where a Ritz
-        pair converges to the square root of the rounding errors.
-        """
+        """A step of Lanczos, and the gradient, which all steps share."""
         derivatives = Derivatives(self._objective._batch_loss)
         here = (weights, state, x, y, None, 1.0)
         (product,) = derivatives.hessian_products(*here, [vector])
-        alpha = _dot(vector, product)
-        # What is left when the parts along both vectors are taken away, by
-        # Pythagoras, so that it need not be read once more. Nothing cancels
-        # until it is a thousandth of the product.
-        rest = _dot(product, product) - alpha * alpha - beta * beta
-        length = tf.sqrt(tf.maximum(rest, 0.0))
-        inverse = tf.math.divide_no_nan(tf.ones_like(length), length)
-        following = [
-            inverse * (a - alpha * b - beta * c)
-            for a, b, c in zip(product, vector, last, strict=True)
-        ]
-        return *following, alpha, length, *derivatives.gradient(*here)[1]
+        step = lanczos_step(product, vector, last, beta)
+        return *step, *derivatives.gradient(*here)[1]
 
 
-def _dot(one: list[Any], other: list[Any]) -> Any:
-    return tf.add_n(
-        [tf.reduce_sum(a * b) for a, b in zip(one, other, strict=True)]
-    )
+def _start(weights, state, gradient):
+    del weights, state
+    return unit_vector(gradient)
 
 
 def _uses_moving_statistics(objective: Objective) -> bool:

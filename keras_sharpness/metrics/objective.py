@@ -11,13 +11,13 @@ import tensorflow as tf
 from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.compiled.curvature_products import (
     CurvatureProducts,
-    add,
-    as_rows,
 )
 from keras_sharpness.metrics.compiled.evaluation import Evaluation
 from keras_sharpness.metrics.compiled.evaluation_point import EvaluationPoint
+from keras_sharpness.metrics.compiled.flat_arrays import add, as_rows
 from keras_sharpness.metrics.compiled.kept_passes import (
     KeptPasses,
+    is_kept,
     is_worthwhile,
 )
 from keras_sharpness.metrics.compiled.packed_weights import (
@@ -33,10 +33,7 @@ from keras_sharpness.metrics.loss.half_precision import (
     loss_scale,
     vector_scales,
 )
-from keras_sharpness.metrics.loss.losses import (
-    LossSpecification,
-    loss_specification,
-)
+from keras_sharpness.metrics.loss.losses import specification_for
 from keras_sharpness.metrics.loss.moments import Moments
 from keras_sharpness.metrics.loss.repeatability import check_repeats
 from keras_sharpness.metrics.normalization.batch_norm import (
@@ -156,7 +153,7 @@ class Objective:
         self.size = self.layout.size
         self.regularization = bool(regularization)
         self.batch_norm = check_mode(batch_norm, model)
-        self.loss = _specification(model, loss, loss_fn)
+        self.loss = specification_for(model, loss, loss_fn)
         self._batch_loss = BatchLoss(
             model,
             self.loss,
@@ -196,7 +193,9 @@ class Objective:
             block_size=block_size,
             jit_compile=is_worthwhile(self.size, self.num_samples),
         )
-        self._keeps = self._keeps_activations(keep_activations)
+        self._keeps = is_kept(
+            keep_activations, self.batch_size, self.size, self.num_samples
+        )
         self._scale = loss_scale(
             model,
             num_samples=self.num_samples,
@@ -429,19 +428,6 @@ class Objective:
                 self._point.move_state(self._moments.estimate)
             yield
 
-    def _keeps_activations(self, wanted: bool | None) -> bool:
-        if wanted is None:
-            # A data set of batches may be too large for the memory.
-            return self.batch_size is not None and is_worthwhile(
-                self.size, self.num_samples
-            )
-        if wanted and self.batch_size is None:
-            raise ValueError(
-                "`keep_activations=True` needs arrays; a data set yields its "
-                "batches anew at every pass. Leave it out, or pass arrays."
-            )
-        return wanted
-
     def _gradient_of_batch(self) -> Callable:
         return self._point.compile(
             "gradient",
@@ -455,23 +441,3 @@ class Objective:
     def _share(self, batch: Batch) -> tf.Tensor:
         share = self._scale * batch.size / self.num_samples
         return tf.constant(share, dtype=self.layout.dtype)
-
-
-def _specification(
-    model: keras.Model, loss: Any, loss_fn: LossFunction | None
-) -> LossSpecification:
-    if loss_fn is not None:
-        if loss is not None or not callable(loss_fn):
-            raise ValueError(
-                "`loss_fn` must be a callable (model, batch), in the place of "
-                f"`loss`. Received: loss_fn={loss_fn!r}, loss={loss!r}."
-            )
-        return LossSpecification(None, "loss_fn")
-    own = type(model).compute_loss is not keras.Model.compute_loss
-    if loss is None and getattr(model, "loss", None) is None and not own:
-        raise ValueError(
-            f"Model {model.name!r} is not compiled with a loss. Pass "
-            "`loss=`, e.g. "
-            "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
-        )
-    return loss_specification(model.loss if loss is None else loss)

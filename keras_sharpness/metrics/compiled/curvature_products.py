@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -10,15 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sharpness.metrics.batches import Batch
-from keras_sharpness.metrics.chunks import chunks
 from keras_sharpness.metrics.compiled.block_size import (
     MAX_BLOCK,
     block_size_for,
 )
 from keras_sharpness.metrics.compiled.evaluation_point import EvaluationPoint
+from keras_sharpness.metrics.compiled.flat_arrays import add, fill
 from keras_sharpness.metrics.compiled.fusion import gains_from_fusion
 from keras_sharpness.metrics.compiled.kept_passes import KeptPasses
-from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.compiled.two_stages import TwoStages
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.derivatives import Derivatives
@@ -26,8 +25,6 @@ from keras_sharpness.metrics.gradients.differentiability import naming_layers
 from keras_sharpness.metrics.gradients.max_pooling import quick_max_pooling
 from keras_sharpness.metrics.loss.batch_loss import BatchLoss
 from keras_sharpness.metrics.weights import WeightLayout
-
-_PIECE = 4096
 
 
 class CurvatureProducts:
@@ -217,58 +214,3 @@ class CurvatureProducts:
             )
             self._block_size = block_size_for(gradient, batch.size)
         return min(enough, self._block_size or MAX_BLOCK)
-
-
-def add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
-    """Adds tensors to a flat float64 array, one after the other.
-
-    Args:
-        total: Array (P,), float64.
-        tensors: Tensors of P entries in all.
-    """
-    for part, array in _side_by_side(total, tensors):
-        # Into float64 without a float64 copy of the addend.
-        np.add(part, array, out=part)
-
-
-def fill(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
-    """Writes tensors into a flat array, one after the other.
-
-    Args:
-        total: Array (P,).
-        tensors: Tensors of P entries in all.
-    """
-    for part, array in _side_by_side(total, tensors):
-        part[...] = array
-
-
-def _side_by_side(
-    total: np.ndarray, tensors: Iterable[tf.Tensor]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    end = 0
-    for tensor in tensors:
-        array = np.ravel(tensor)
-        start, end = end, end + array.size
-        yield total[start:end], array
-
-
-def as_rows(v: np.ndarray, dtype: str, memory: ReusedMemory) -> np.ndarray:
-    """The columns of a block as rows.
-
-    Args:
-        v: Array (P,) or (P, K).
-        dtype: Str.
-        memory: `ReusedMemory` for what is returned.
-
-    Returns:
-        Array (K, P), contiguous; a copy unless the columns are contiguous and
-        of this dtype.
-    """
-    columns = np.reshape(v, (len(v), -1))
-    if columns.dtype == dtype and columns.T.flags.c_contiguous:
-        return columns.T
-    rows = memory.empty("vectors", columns.shape[::-1], dtype)
-    # In pieces that fit in the cache: twice as fast as all at once.
-    for piece in chunks(0, len(v), _PIECE):
-        rows[:, piece] = columns[piece].T
-    return rows

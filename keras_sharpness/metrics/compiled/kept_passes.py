@@ -27,6 +27,34 @@ def is_worthwhile(size: int, num_samples: int) -> bool:
     return size * num_samples >= _WORTHWHILE
 
 
+def is_kept(
+    wanted: bool | None, batch_size: int | None, size: int, num_samples: int
+) -> bool:
+    """Whether the first passes of an objective are kept between products.
+
+    Args:
+        wanted: Bool, what the caller asks for; None for what is best.
+        batch_size: Int, or None for a data set of batches.
+        size: Int. P.
+        num_samples: Int. N.
+
+    Returns:
+        Bool.
+
+    Raises:
+        ValueError: If they are wanted of a data set of batches.
+    """
+    if wanted and batch_size is None:
+        raise ValueError(
+            "`keep_activations=True` needs arrays; a data set yields its "
+            "batches anew at every pass. Leave it out, or pass arrays."
+        )
+    if wanted is None:
+        # A data set of batches may be too large for the memory.
+        return batch_size is not None and is_worthwhile(size, num_samples)
+    return wanted
+
+
 class KeptPasses:
     """The forward and first backward pass of every batch, at one point.
 

@@ -12,11 +12,8 @@ from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
 from keras_sharpness.metrics.gradients.second_gradients import (
     complete_gradients,
 )
-from keras_sharpness.metrics.loss.losses import (
-    LossSpecification,
-    accuracy,
-    check_batch,
-)
+from keras_sharpness.metrics.loss.labels import check_batch
+from keras_sharpness.metrics.loss.losses import LossSpecification, accuracy
 from keras_sharpness.metrics.loss.output_coordinates import coordinates
 from keras_sharpness.metrics.loss.stateless import CompiledLoss, model_at
 from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode

@@ -1,22 +1,14 @@
-"""Which loss an objective uses, and what it asks of the labels."""
+"""Which loss an objective uses."""
 
 import dataclasses
 import re
 from typing import Any
 
 import keras
-import numpy as np
 
-_SPARSE = "sparse_categorical_crossentropy"
-_CATEGORICAL = "categorical_crossentropy"
-_BINARY = "binary_crossentropy"
-# Losses of Keras whose targets need not have the shape of the outputs.
-_OTHER_TARGETS = (
-    "circle",
-    "categorical_generalized_cross_entropy",
-    "c_t_c",
-    "ctc",
-)
+SPARSE = "sparse_categorical_crossentropy"
+CATEGORICAL = "categorical_crossentropy"
+BINARY = "binary_crossentropy"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,11 +78,45 @@ class LossSpecification:
         None where the targets are not classes.
         """
         kinds = {
-            _SPARSE: "sparse",
-            _CATEGORICAL: "categorical",
-            _BINARY: "binary",
+            SPARSE: "sparse",
+            CATEGORICAL: "categorical",
+            BINARY: "binary",
         }
         return kinds.get(self.name)
+
+
+def specification_for(
+    model: keras.Model, loss: Any, loss_fn: Any
+) -> LossSpecification:
+    """Which loss an objective of a model uses.
+
+    Args:
+        model: `keras.Model`.
+        loss: As for `loss_specification`; None for the loss that the model is
+            compiled with, or computes itself.
+        loss_fn: Callable `(model, batch)` in the place of `loss`, or None.
+
+    Returns:
+        `LossSpecification`.
+
+    Raises:
+        ValueError: If both are given, or neither and the model has none.
+    """
+    if loss_fn is not None:
+        if loss is not None or not callable(loss_fn):
+            raise ValueError(
+                "`loss_fn` must be a callable (model, batch), in the place of "
+                f"`loss`. Received: loss_fn={loss_fn!r}, loss={loss!r}."
+            )
+        return LossSpecification(None, "loss_fn")
+    own = type(model).compute_loss is not keras.Model.compute_loss
+    if loss is None and getattr(model, "loss", None) is None and not own:
+        raise ValueError(
+            f"Model {model.name!r} is not compiled with a loss. Pass "
+            "`loss=`, e.g. "
+            "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+        )
+    return loss_specification(model.loss if loss is None else loss)
 
 
 def loss_specification(loss: Any) -> LossSpecification:
@@ -179,100 +205,3 @@ def accuracy(specification: LossSpecification, y: Any, y_pred: Any) -> Any:
             label = ops.reshape(y, ops.shape(predicted))
         hits = ops.equal(ops.cast(predicted, "int64"), ops.cast(label, "int64"))
     return ops.mean(ops.cast(hits, "float64"))
-
-
-def check_batch(
-    specification: LossSpecification, batch: Any, output: Any
-) -> None:
-    """Refuses a batch that the loss cannot be computed on.
-
-    Args:
-        specification: The loss.
-        batch: `Batch` of tensors.
-        output: The model's output for one sample, nested tensors.
-
-    Raises:
-        ValueError: For NaN, for labels that are no classes of the model, and
-            for shapes that do not fit the loss.
-    """
-    for name in ("x", "y", "sample_weight"):
-        for leaf in keras.tree.flatten(getattr(batch, name)):
-            if leaf is None:
-                continue
-            array = keras.ops.convert_to_numpy(leaf)
-            if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
-                raise ValueError(
-                    f"`{name}` holds NaN or infinity in "
-                    f"{np.count_nonzero(~np.isfinite(array))} entries. Remove "
-                    "or replace them first."
-                )
-    if batch.y is None and specification.accuracy_kind is not None:
-        raise ValueError(
-            f"The loss {specification.name} needs targets. Pass `y`."
-        )
-    if not hasattr(batch.y, "shape") or not hasattr(output, "shape"):
-        return  # nested: several outputs, or one in a dict
-    labels = keras.ops.convert_to_numpy(batch.y)
-    shape = (batch.size, *output.shape[1:])
-    if specification.accuracy_kind is None:
-        if _compares_entries(specification):
-            _check_targets(specification.name, labels.shape, shape)
-    else:
-        _check_range(specification, keras.ops.convert_to_numpy(output))
-        _check_labels(specification.name, labels, shape)
-
-
-def _compares_entries(specification: LossSpecification) -> bool:
-    function = specification.function
-    own = function if hasattr(function, "__name__") else type(function)
-    return (
-        own.__module__.startswith("keras.")
-        and specification.name not in _OTHER_TARGETS
-    )
-
-
-def _check_range(specification: LossSpecification, output: np.ndarray) -> None:
-    low, high = output.min(), output.max()
-    if not specification.from_logits and (low < 0 or high > 1 + 1e-3):
-        raise ValueError(
-            f"The loss {specification.name} expects probabilities, but the "
-            f"model's outputs lie in [{low:.3g}, {high:.3g}]. For a model that "
-            "returns logits pass the loss with `from_logits=True`."
-        )
-
-
-def _check_labels(name: str, y: np.ndarray, shape: tuple[int, ...]) -> None:
-    if name == _SPARSE:
-        if y.shape not in (shape[:-1], (*shape[:-1], 1)):
-            raise ValueError(
-                f"`y` has shape {y.shape}, but {name} takes one class number "
-                f"per output of shape {shape}. For one-hot targets use "
-                "CategoricalCrossentropy."
-            )
-        if np.any(y != np.floor(y)) or y.min() < 0 or y.max() >= shape[-1]:
-            raise ValueError(
-                f"`y` must hold whole numbers from 0 to {shape[-1] - 1}, one "
-                f"per class of the model. Received: {y.min()} to {y.max()}."
-            )
-    elif name == _CATEGORICAL and y.shape != shape:
-        raise ValueError(
-            f"`y` has shape {y.shape}, but {name} takes one row per output of "
-            f"shape {shape}. For class numbers use "
-            "SparseCategoricalCrossentropy."
-        )
-    elif name == _BINARY:
-        _check_targets(name, y.shape, shape)
-        if y.min() < 0 or y.max() > 1:
-            raise ValueError(
-                f"`y` must lie in [0, 1] for {name}. Received: from {y.min()} "
-                f"to {y.max()}."
-            )
-
-
-def _check_targets(name: str, y: tuple, y_pred: tuple) -> None:
-    # Keras broadcasts (N,) against (N, K) to (N, N), without a word.
-    if y != y_pred and not (y_pred[-1] == 1 and y == y_pred[:-1]):
-        raise ValueError(
-            f"`y` has shape {y}, but the model's outputs have shape {y_pred}. "
-            f"The loss {name} compares them entry by entry; reshape `y`."
-        )
