@@ -57,9 +57,8 @@ def network(name, rows, *, pythons, threads):
                 keras.ask("load", **load)
                 torch.ask("load", **load)
                 cells = _row(row, keras, torch)
-            with start(show_memory=True) as (keras, _):
-                keras.ask("load", **load)
-                _memory(cells[0], keras, row)
+            if "error" not in cells[0]:
+                cells[0].update(_memory(row, start, load))
             record["rows"] += [
                 {"network": name, "row": row, **cell, **load} for cell in cells
             ]
@@ -135,12 +134,18 @@ def _row(row, keras, torch):
     return cells
 
 
-def _memory(cell, keras, row):
-    if "error" not in cell:
-        answer = _turn(keras, "start", OURS, row)
-        for key in ("peak_bytes", "first_peak_bytes"):
-            if key in answer:
-                cell[key] = answer[key]
+def _memory(row, start, load):
+    """What ours takes: how allocators cut it up differs between processes."""
+    answers = []
+    for _ in range(ROWS[row].processes):
+        with start(show_memory=True) as (keras, _):
+            keras.ask("load", **load)
+            answers.append(_turn(keras, "start", OURS, row))
+    return {
+        key: int(np.median([answer[key] for answer in answers]))
+        for key in ("peak_bytes", "first_peak_bytes")
+        if key in answers[0]
+    }
 
 
 def _turn(worker, order, library, row):

@@ -48,11 +48,13 @@ class Row:
         title: Str, for people.
         repeats: Int. Timed calls at most, of which the median counts.
         share: Int. Vectors of one call; the time is divided by it.
+        processes: Int. In so many the memory is looked at; the median counts.
     """
 
     title: str
     repeats: int
     share: int = 1
+    processes: int = 1
 
 
 BLOCK = 8
@@ -67,10 +69,12 @@ NUM_PROBES = 10
 NUM_STEPS = 80
 
 ROWS = {
-    "gradient": Row("gradient", 15),
-    "product": Row("Hessian product", 11),
-    "block": Row(f"Hessian product, each of {BLOCK}", 5, share=BLOCK),
-    "gauss_newton": Row("Gauss-Newton product", 11),
+    "gradient": Row("gradient", 15, processes=5),
+    "product": Row("Hessian product", 11, processes=5),
+    "block": Row(
+        f"Hessian product, each of {BLOCK}", 5, share=BLOCK, processes=5
+    ),
+    "gauss_newton": Row("Gauss-Newton product", 11, processes=5),
     "eigenvalues": Row(
         f"top {NUM_EIGENVALUES} eigenvalues, residual {EIGENVALUE_TOLERANCE:g}",
         3,
