@@ -80,7 +80,7 @@ class CurvatureProducts:
 
         Args:
             total: Array (K, P), float64, that they are written into.
-            vectors: Array (K, P) in the dtype of the weights.
+            vectors: Array (K, P), real.
             curvature: `Curvature`.
             batches: Iterable of `Batch`.
             share: Callable. What a batch's part of the mean is multiplied by.
@@ -176,9 +176,12 @@ class CurvatureProducts:
         shapes = self._layout.shapes_of(curvature.places)
         sizes = [int(np.prod(shape)) for shape in shapes]
         dtypes = self._layout.dtypes_of(curvature.places)
+        precision = self._layout.dtype
         return [
             [
-                tf.cast(tf.constant(part.reshape(shape)), dtype)
+                tf.cast(
+                    tf.constant(part.reshape(shape).astype(precision)), dtype
+                )
                 for part, shape, dtype in zip(
                     np.split(vector, np.cumsum(sizes)[:-1]),
                     shapes,

@@ -49,15 +49,15 @@ def as_rows(v: np.ndarray, dtype: str, memory: ReusedMemory) -> np.ndarray:
 
     Args:
         v: Array (P,) or (P, K).
-        dtype: Str.
+        dtype: Str. Of a copy.
         memory: `ReusedMemory` for what is returned.
 
     Returns:
-        Array (K, P), contiguous; a copy unless the columns are contiguous and
-        of this dtype.
+        Array (K, P), contiguous: the columns themselves, in the dtype they
+        have, where they are contiguous, and a copy of this dtype otherwise.
     """
     columns = np.reshape(v, (len(v), -1))
-    if columns.dtype == dtype and columns.T.flags.c_contiguous:
+    if columns.T.flags.c_contiguous:
         return columns.T
     rows = memory.empty("vectors", columns.shape[::-1], dtype)
     # In pieces that fit in the cache: twice as fast as all at once.
