@@ -1,7 +1,6 @@
 """A traced function cut in two, at what some of its arguments change."""
 
 from collections.abc import Iterable, Mapping, Set
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -78,12 +77,12 @@ class TwoStages:
             known = dict(zip(others, tensors, strict=True))
             for name, outer in captures.items():
                 known[name] = here.capture(outer)
-            return self._import(before, known, found)
+            return self._import(before, known, found, zeros=set(), waits={})
 
         def second(tensors, vectors):
             known = dict(zip(kept, tensors[: len(kept)], strict=True))
             known.update(zip(given, vectors, strict=True))
-            return self._import(after, known, outputs, zeros, waits)
+            return self._import(after, known, outputs, zeros=zeros, waits=waits)
 
         self.first = tf.function(first, autograph=False)
         self.second = tf.function(
@@ -114,8 +113,9 @@ class TwoStages:
         names: set[str],
         known: dict[str, Any],
         outputs: list[str],
-        zeros: Set[str] = frozenset(),
-        waits: Mapping[str, str] = MappingProxyType({}),
+        *,
+        zeros: Set[str],
+        waits: Mapping[str, str],
     ) -> list[Any]:
         part = tf.compat.v1.GraphDef()
         part.versions.CopyFrom(self._definition.versions)

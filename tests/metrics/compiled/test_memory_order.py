@@ -1,8 +1,7 @@
-"""Orders of operations, against all there are and against what is run."""
+"""Orders of operations, against all there are and against the eager one."""
 
 import itertools
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -11,7 +10,6 @@ from keras_sharpness.metrics.compiled.memory_order import (
     waiting_for,
 )
 from keras_sharpness.metrics.compiled.tensor_bytes import tensor_bytes
-from keras_sharpness.metrics.compiled.two_stages import TwoStages
 
 
 def inside(graph):
@@ -154,61 +152,3 @@ def test_small_operations_wait_for_nothing():
     waits = waiting_for(order)
     kinds = {name.split("_")[0] for pair in waits.items() for name in pair}
     assert kinds == {"Tanh"}
-
-
-def test_the_second_stage_runs_in_this_order():
-    """Python functions write down when they run."""
-    ran = []
-
-    def note(name, x):
-        ran.append(name)
-        return np.asarray(x)
-
-    def step(name, x):
-        result = tf.numpy_function(lambda x: note(name, x), [x], tf.float32)
-        result.set_shape(x.shape)
-        return result
-
-    num_layers = 12
-
-    @tf.function(autograph=False)
-    def function(vector, data):
-        # All of them can run at once; each is wanted later than the last.
-        early = [step(f"early {i}", vector + i) for i in range(num_layers)]
-        chain = step("late 0", tf.exp(data) * vector)
-        for i in range(num_layers):
-            chain = step(f"late {i + 1}", chain + early[i])
-        return [chain]
-
-    shape = tf.TensorSpec([1000])
-    concrete = function.get_concrete_function(shape, shape)
-    stages = TwoStages(concrete, 1, jit_compile=False)
-    stages.second(stages.first([tf.zeros(1000)]), [tf.ones(1000)])
-    assert len(ran) == 2 * num_layers + 1
-    for i in range(num_layers - 3):
-        # At most three side by side, each with the sum before it.
-        assert ran.index(f"early {i + 3}") > ran.index(f"late {i}")
-
-
-def test_zeros_are_not_added():
-    @tf.function(autograph=False)
-    def function(vector, data):
-        zeros = tf.zeros([3]) * 1
-        terms = [vector * data, tf.zeros_like(vector), tf.fill([3], 0.0)]
-        return [tf.add_n(terms), tf.add_n([tf.zeros_like(vector)] * 2), zeros]
-
-    shape = tf.TensorSpec([3])
-    concrete = function.get_concrete_function(shape, shape)
-    stages = TwoStages(concrete, 1, jit_compile=False)
-    x, y = tf.constant([1.0, 2.0, 3.0]), tf.constant([-1.0, 0.5, 2.0])
-    sums, nothing, zeros = stages.second(stages.first([x]), [y])
-    np.testing.assert_array_equal(sums, x * y)
-    np.testing.assert_array_equal(nothing, np.zeros(3))
-    np.testing.assert_array_equal(zeros, np.zeros(3))
-    (traced,) = stages.second._list_all_concrete_functions()
-    lengths = sorted(
-        len(op.inputs)
-        for op in traced.graph.get_operations()
-        if op.type == "AddN"
-    )
-    assert lengths == [1, 2]

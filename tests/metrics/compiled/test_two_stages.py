@@ -66,3 +66,61 @@ def test_what_is_kept_stays_when_variables_move(cut):
 def test_bytes_of_what_is_kept(cut):
     # The scaled tanh, (3, 3), and its sum, in float32.
     assert cut[2].num_bytes(batch_size=1) == 4 * (9 + 1)
+
+
+def test_the_second_stage_runs_in_an_order_that_holds_little():
+    """Python functions write down when they run."""
+    ran = []
+
+    def note(name, x):
+        ran.append(name)
+        return np.asarray(x)
+
+    def step(name, x):
+        result = tf.numpy_function(lambda x: note(name, x), [x], tf.float32)
+        result.set_shape(x.shape)
+        return result
+
+    num_layers = 12
+
+    @tf.function(autograph=False)
+    def function(vector, data):
+        # All of them can run at once; each is wanted later than the last.
+        early = [step(f"early {i}", vector + i) for i in range(num_layers)]
+        chain = step("late 0", tf.exp(data) * vector)
+        for i in range(num_layers):
+            chain = step(f"late {i + 1}", chain + early[i])
+        return [chain]
+
+    shape = tf.TensorSpec([1000])
+    concrete = function.get_concrete_function(shape, shape)
+    stages = TwoStages(concrete, 1, jit_compile=False)
+    stages.second(stages.first([tf.zeros(1000)]), [tf.ones(1000)])
+    assert len(ran) == 2 * num_layers + 1
+    for i in range(num_layers - 3):
+        # At most three side by side, each with the sum before it.
+        assert ran.index(f"early {i + 3}") > ran.index(f"late {i}")
+
+
+def test_zeros_are_not_added():
+    @tf.function(autograph=False)
+    def function(vector, data):
+        zeros = tf.zeros([3]) * 1
+        terms = [vector * data, tf.zeros_like(vector), tf.fill([3], 0.0)]
+        return [tf.add_n(terms), tf.add_n([tf.zeros_like(vector)] * 2), zeros]
+
+    shape = tf.TensorSpec([3])
+    concrete = function.get_concrete_function(shape, shape)
+    stages = TwoStages(concrete, 1, jit_compile=False)
+    x, y = tf.constant([1.0, 2.0, 3.0]), tf.constant([-1.0, 0.5, 2.0])
+    sums, nothing, zeros = stages.second(stages.first([x]), [y])
+    np.testing.assert_array_equal(sums, x * y)
+    np.testing.assert_array_equal(nothing, np.zeros(3))
+    np.testing.assert_array_equal(zeros, np.zeros(3))
+    (traced,) = stages.second._list_all_concrete_functions()
+    lengths = sorted(
+        len(op.inputs)
+        for op in traced.graph.get_operations()
+        if op.type == "AddN"
+    )
+    assert lengths == [1, 2]

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_sharpness.metrics.compiled.lanczos_step import (
+from keras_sharpness.metrics.krylov.lanczos_step import (
     lanczos_step,
     unit_vector,
 )
