@@ -12,7 +12,7 @@ import numpy as np
 import settings
 import tensorflow as tf
 import worker
-from settings import BLOCK, OURS
+from settings import BLOCK, FEW_SAMPLES, KERAS, OURS
 from worker import Operation
 
 import keras_sharpness as ks
@@ -81,15 +81,22 @@ class Session:
                 batch_size=min(batch_size, size),
                 check_repeatability=False,
             )
-            for size in (num_samples, 2)
+            for size in (num_samples, min(FEW_SAMPLES, num_samples))
         )
         self._objective = objective
         self._vectors = np.random.default_rng(0).standard_normal(
             (objective.size, BLOCK)
         )
         self._turns = worker.Turns(
-            _operations(objective, self._vectors),
-            _operations(small, self._vectors),
+            *(
+                _operations(each, self._vectors)
+                | {
+                    (KERAS, "gradient"): _keras_gradient(
+                        self._model, x, y, size
+                    )
+                }
+                for each, size in ((objective, len(x)), (small, FEW_SAMPLES))
+            )
         )
         return {"num_weights": objective.size}
 
@@ -170,6 +177,19 @@ def _operations(objective, block):
         ),
     }
     return {(OURS, row): operation for row, operation in rows.items()}
+
+
+def _keras_gradient(model, x, y, num_samples):
+    """The gradient as users of Keras write it, all samples as one batch."""
+    x, y = tf.constant(x[:num_samples]), tf.constant(y[:num_samples])
+
+    @tf.function
+    def gradient():
+        with tf.GradientTape() as tape:
+            loss = model.loss(y, model(x, training=False))
+        return tape.gradient(loss, model.trainable_variables)
+
+    return Operation(lambda _: [part.numpy() for part in gradient()])
 
 
 def _report_eigenvalues(objective, result):

@@ -9,7 +9,7 @@ import time
 import agreement
 import numpy as np
 import settings
-from settings import MISSING, OURS, ROWS
+from settings import IN_KERAS, MISSING, ROWS
 from worker_process import Worker, WorkerError
 
 # Threads of the other worker spin for a moment after their work.
@@ -57,8 +57,9 @@ def network(name, rows, *, pythons, threads):
                 keras.ask("load", **load)
                 torch.ask("load", **load)
                 cells = _row(row, keras, torch)
-            if "error" not in cells[0]:
-                cells[0].update(_memory(row, start, load))
+            for cell in cells:
+                if cell["library"] in IN_KERAS and "seconds" in cell:
+                    cell.update(_memory(cell["library"], row, start, load))
             record["rows"] += [
                 {"network": name, "row": row, **cell, **load} for cell in cells
             ]
@@ -106,7 +107,7 @@ def _row(row, keras, torch):
         if (library, row) in MISSING:
             cell["missing"] = MISSING[library, row]
             continue
-        worker = keras if library == OURS else torch
+        worker = keras if library in IN_KERAS else torch
         try:
             cell.update(_turn(worker, "start", library, row))
         except WorkerError as error:
@@ -119,7 +120,7 @@ def _row(row, keras, torch):
         if time.perf_counter() - start > ROW_SECONDS:
             break
         for library, times in turns.items():
-            worker = keras if library == OURS else torch
+            worker = keras if library in IN_KERAS else torch
             times.append(_turn(worker, "call", library, row)["seconds"])
     for cell in cells:
         if cell["library"] in turns:
@@ -134,13 +135,13 @@ def _row(row, keras, torch):
     return cells
 
 
-def _memory(row, start, load):
-    """What ours takes: how allocators cut it up differs between processes."""
+def _memory(library, row, start, load):
+    """How allocators cut memory up differs between processes."""
     answers = []
     for _ in range(ROWS[row].processes):
         with start(show_memory=True) as (keras, _):
             keras.ask("load", **load)
-            answers.append(_turn(keras, "start", OURS, row))
+            answers.append(_turn(keras, "start", library, row))
     return {
         key: int(np.median([answer[key] for answer in answers]))
         for key in ("peak_bytes", "first_peak_bytes")

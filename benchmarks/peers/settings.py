@@ -3,11 +3,16 @@
 import dataclasses
 
 OURS = "keras_sharpness"
+KERAS = "Keras"
 PYTORCH = "PyTorch"
 CURVLINOPS = "curvlinops"
 EIGENTHINGS = "hessian-eigenthings"
 PYHESSIAN = "PyHessian"
-LIBRARIES = (OURS, PYTORCH, CURVLINOPS, EIGENTHINGS, PYHESSIAN)
+LIBRARIES = (OURS, KERAS, PYTORCH, CURVLINOPS, EIGENTHINGS, PYHESSIAN)
+# By the worker of Keras; the others by that of PyTorch.
+IN_KERAS = (OURS, KERAS)
+# That have gradients alone.
+FRAMEWORKS = (KERAS, PYTORCH)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +36,9 @@ class Case:
 
 # The networks are trained on these; what is measured is the first of them.
 TRAINING_SAMPLES = 2000
+# On so many every library works before its memory is looked at: enough to load
+# all that it loads, as TensorFlow loads XLA for what is worth compiling.
+FEW_SAMPLES = 32
 # One batch for all libraries, as in curvlinops' own published benchmark.
 CASES = {
     "f1": Case("F1", 2000, 250, 2000),
@@ -93,7 +101,8 @@ KNOWN_ERRORS = {
 # Why a library has no number in a row.
 MISSING = {
     **{
-        (PYTORCH, row): "PyTorch alone has no such function"
+        (framework, row): f"{framework} alone has no such function"
+        for framework in FRAMEWORKS
         for row in ROWS
         if row != "gradient"
     },

@@ -1,7 +1,16 @@
 """The results as a page of Markdown."""
 
 import settings
-from settings import BLOCK, CASES, CURVLINOPS, LIBRARIES, OURS, PYTORCH, ROWS
+from settings import (
+    BLOCK,
+    CASES,
+    CURVLINOPS,
+    FRAMEWORKS,
+    KERAS,
+    LIBRARIES,
+    OURS,
+    ROWS,
+)
 
 METHOD = f"""\
 Written by `make benchmark`; the numbers with all their digits are in
@@ -26,12 +35,14 @@ row as one batch, and the same number of threads.
   others do.
 * Memory: the rise of Linux's high-water mark of resident memory over its level
   before the first call, in processes started for that row alone, which have
-  loaded model and data and have worked on two samples. Of gradients and
-  products it is that of the second call, and in brackets that of the first,
-  which compiles; of the other rows it includes compilation. What is kept
-  between products counts: activations by ours, the graph by PyHessian.
+  loaded model and data and have worked on {settings.FEW_SAMPLES} samples. Of
+  gradients and products it is that of the second call, and in brackets that of
+  the first, which compiles; of the other rows it includes compilation. What is
+  kept between products counts: activations by ours, the graph by PyHessian.
   TensorFlow is told to hand freed memory back, in processes of its own; of
-  gradients and products ours is the median of {ROWS["product"].processes}.
+  gradients and products it is the median of {ROWS["product"].processes}.
+* Keras: the compiled gradient of the loss of `model(x, training=False)`, as its
+  users write it.
 """
 
 
@@ -93,7 +104,10 @@ def _grid(cells, network, show):
     lines.append("| --- |" + " ---: |" * len(libraries))
     for row in ROWS:
         if (network, row, OURS) in cells:
-            shown = [show(cells[network, row, each]) for each in libraries]
+            shown = [
+                show(cells.get((network, row, each), {"library": each}))
+                for each in libraries
+            ]
             lines.append(f"| {ROWS[row].title} | " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
@@ -102,7 +116,7 @@ def _seconds(cell):
     if "error" in cell:
         return "fails"
     if "seconds" not in cell:
-        return "" if cell["library"] == PYTORCH else "n/a"
+        return "" if cell["library"] in FRAMEWORKS else "n/a"
     text = _digits(cell["seconds"])
     if not is_accurate(cell):
         text += f" (residual {cell['residual']:.1g})"
@@ -128,10 +142,12 @@ def _ratios(cells, networks):
     titles = (
         "product / curvlinops'",
         "each of a block / curvlinops'",
-        "product / gradient",
-        "each of a block / gradient",
-        "memory of a product / gradient's",
-        "of the first",
+        "product / our gradient",
+        "each of a block / our gradient",
+        "product / Keras' gradient",
+        "each of a block / Keras' gradient",
+        "memory of a product / our gradient's",
+        "/ Keras' gradient's",
     )
     lines = ["| | " + " | ".join(titles) + " |"]
     lines.append("| --- |" + " ---: |" * len(titles))
@@ -143,11 +159,15 @@ def _ratios(cells, networks):
         ratios = (
             value("product") / value("product", CURVLINOPS),
             value("block") / value("block", CURVLINOPS),
-            value("product") / value("gradient"),
-            value("block") / value("gradient"),
             *(
-                value("product", key=key) / value("gradient", key=key)
-                for key in ("peak_bytes", "first_peak_bytes")
+                value(row) / value("gradient", framework)
+                for framework in (OURS, KERAS)
+                for row in ("product", "block")
+            ),
+            *(
+                value("product", key="peak_bytes")
+                / value("gradient", framework, key="peak_bytes")
+                for framework in (OURS, KERAS)
             ),
         )
         shown = " | ".join(f"{ratio:.2f}" for ratio in ratios)
@@ -203,7 +223,7 @@ def _notes(cells):
     """Why a cell holds no number, each reason once."""
     reasons = {}
     for (_, row, library), cell in cells.items():
-        if library == PYTORCH:
+        if library in FRAMEWORKS:
             continue
         reason = cell.get("missing")
         if "error" in cell:

@@ -70,8 +70,9 @@ class Session:
             ),
             vectors=torch.as_tensor(columns[self._places], dtype=torch.float32),
         )
+        few = settings.FEW_SAMPLES
         small = dataclasses.replace(
-            self._problem, batches=[(x[:2].clone(), y[:2].clone())]
+            self._problem, batches=[(x[:few].clone(), y[:few].clone())]
         )
         self._turns = worker.Turns(
             torch_operations.operations(self._problem),

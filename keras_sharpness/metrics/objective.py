@@ -9,12 +9,18 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sharpness.metrics.batches import Batch, Batches
+from keras_sharpness.metrics.compiled.batch_parts import BatchParts
 from keras_sharpness.metrics.compiled.curvature_products import (
     CurvatureProducts,
 )
 from keras_sharpness.metrics.compiled.evaluation import Evaluation
 from keras_sharpness.metrics.compiled.evaluation_point import EvaluationPoint
-from keras_sharpness.metrics.compiled.flat_arrays import add, as_rows
+from keras_sharpness.metrics.compiled.flat_arrays import (
+    add,
+    as_rows,
+    fill,
+)
+from keras_sharpness.metrics.compiled.held_weights import HeldWeights
 from keras_sharpness.metrics.compiled.kept_passes import (
     KeptPasses,
     is_kept,
@@ -185,13 +191,19 @@ class Objective:
         self._evaluation = Evaluation(
             self._batch_loss, self._point, self._packing
         )
+        is_large = is_worthwhile(self.size, self.num_samples)
         self._products = CurvatureProducts(
             model,
             batch_loss=self._batch_loss,
             layout=self.layout,
             point=self._point,
             block_size=block_size,
-            jit_compile=is_worthwhile(self.size, self.num_samples),
+            jit_compile=is_large,
+            parts=(
+                BatchParts(self.size, self.layout.dtype)
+                if is_large and self.batch_norm != "batch"
+                else None
+            ),
         )
         self._keeps = is_kept(
             keep_activations, self.batch_size, self.size, self.num_samples
@@ -284,12 +296,12 @@ class Objective:
         Returns:
             Float, and array (P,), float64.
         """
-        loss, total = 0.0, np.zeros(self.size)
+        loss, total = 0.0, np.empty(self.size)
         with self._at(w):
             differentiate = self._gradient_of_batch()
-            for batch in self._batches:
+            for index, batch in enumerate(self._batches):
                 mean, gradient = differentiate(*batch[:3], self._share(batch))
-                add(total, gradient)
+                (add if index else fill)(total, gradient)
                 loss += batch.size * float(mean)
         if self._scale != 1.0:
             total /= self._scale
@@ -344,7 +356,7 @@ class Objective:
         v: np.ndarray,
         *,
         matrix: Curvature | Matrix = "hessian",
-        w: np.ndarray | None = None,
+        w: np.ndarray | HeldWeights | None = None,
         kept: KeptPasses | None = None,
         memory: ReusedMemory | None = None,
     ) -> np.ndarray:
@@ -355,7 +367,8 @@ class Objective:
                 variables only.
             matrix: Str, or a `Curvature`; see there. The operators of
                 `keras_sharpness.metrics.operators` explain each.
-            w: Array (P,), the model's own weights when left out.
+            w: Array (P,), or `HeldWeights`; the model's own weights when left
+                out.
             kept: `KeptPasses` of earlier products at the same w, as operators
                 use them; see `kept_passes`.
             memory: `ReusedMemory` of earlier products, as operators use it.
@@ -411,7 +424,7 @@ class Objective:
     @contextlib.contextmanager
     def _at(
         self,
-        w: np.ndarray | MovedWeights | None,
+        w: np.ndarray | MovedWeights | HeldWeights | None,
         state: Sequence[Any] | None = None,
     ) -> Iterator[None]:
         """Within the block the compiled functions stand at w."""
@@ -421,6 +434,8 @@ class Objective:
             weights = None
             if self._moments is not None:
                 weights = self._packing.unpack(w.start + w.step)
+        elif isinstance(w, HeldWeights):
+            weights = w.tensors
         elif w is not None:
             weights = self.layout.split(self.layout.check(w))
         with self._point.at(weights, variables if state is None else state):

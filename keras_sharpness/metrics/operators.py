@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness.metrics.compiled.held_weights import HeldWeights
 from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.objective import Objective
@@ -22,8 +23,8 @@ class CurvatureOperator(LinearOperator):
     Args:
         objective: `Objective`, f.
         curvature: `Curvature`. Which matrix.
-        w: Array (P,), the model's weights when left out. They are copied now:
-            later training does not move the operator.
+        w: Array (P,), the model's weights when left out. They are held as they
+            are now: later training does not move the operator.
 
     Attributes:
         slices: Dict. The path of each variable, e.g. `"dense/kernel"`, to the
@@ -43,10 +44,7 @@ class CurvatureOperator(LinearOperator):
         curvature.check(objective.loss)
         self.objective = objective
         self.curvature = curvature
-        # No wider than the variables: beside what a product holds it counts.
-        self._w = np.asarray(
-            objective.weights if w is None else layout.check(w), layout.dtype
-        )
+        self._w = HeldWeights(layout, w)
         self.slices = layout.slices_of(curvature.places)
         self._kept = objective.kept_passes()
         self.keeps_activations = self._kept is not None
@@ -57,7 +55,7 @@ class CurvatureOperator(LinearOperator):
     @property
     def w(self) -> np.ndarray:
         """The point, (P,) in float64, as the variables' dtype rounds it."""
-        return self._w.astype(np.float64)
+        return self._w.read()
 
     def _matvec(self, v: np.ndarray) -> np.ndarray:
         return self._matmat(np.ravel(v))

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sharpness.metrics.batches import Batch
+from keras_sharpness.metrics.compiled.batch_parts import BatchParts
 from keras_sharpness.metrics.compiled.block_size import (
     MAX_BLOCK,
     block_size_for,
@@ -18,6 +19,7 @@ from keras_sharpness.metrics.compiled.evaluation_point import EvaluationPoint
 from keras_sharpness.metrics.compiled.flat_arrays import add, fill
 from keras_sharpness.metrics.compiled.fusion import gains_from_fusion
 from keras_sharpness.metrics.compiled.kept_passes import KeptPasses
+from keras_sharpness.metrics.compiled.tensor_bytes import graph_bytes
 from keras_sharpness.metrics.compiled.two_stages import TwoStages
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.derivatives import Derivatives
@@ -39,6 +41,7 @@ class CurvatureProducts:
             memory has room for.
         jit_compile: Bool. Whether XLA compiles what multiplies where it makes
             that faster.
+        parts: `BatchParts`, or None where batches are not to be cut.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class CurvatureProducts:
         point: EvaluationPoint,
         block_size: int | None,
         jit_compile: bool,
+        parts: BatchParts | None,
     ):
         self._model = model
         self._batch_loss = batch_loss
@@ -57,6 +61,7 @@ class CurvatureProducts:
         self._point = point
         self._block_size = block_size
         self._jit_compile = jit_compile
+        self._parts = parts
         self._is_looked_at = False
         self._stages: dict[int, tuple[Any, TwoStages]] = {}
 
@@ -90,16 +95,18 @@ class CurvatureProducts:
             differentiate: Callable. The compiled gradient of a batch, by
                 which the memory and the use of XLA are estimated.
         """
-        self._decide(next(iter(batches)), share, differentiate)
+        batch = next(iter(batches))
         with contextlib.ExitStack() as stack:
 
             @functools.cache
             def stand() -> None:
                 stack.enter_context(at())
 
+            if not self._is_looked_at:
+                self._decide(batch, share, differentiate, stand)
             step = self._vectors_at_once(
                 len(vectors),
-                next(iter(batches)),
+                batch,
                 share,
                 differentiate,
                 keeps=kept is not None,
@@ -110,14 +117,14 @@ class CurvatureProducts:
                 compiled = self._compiled(
                     curvature, len(tensors), kept is not None
                 )
-                for index, batch in enumerate(batches):
-                    others = (*batch[:3], share(batch), tf.constant(index))
+                for index, part in enumerate(self._in_parts(batches)):
+                    others = (*part[:3], share(part), tf.constant(index))
                     if kept is None:
                         stand()
                         products = compiled(tensors, *others)
                     else:
                         products = kept.products(
-                            compiled, tensors, others, index, batch.size, stand
+                            compiled, tensors, others, index, part.size, stand
                         )
                     write = add if index else fill
                     for row, product in zip(
@@ -126,15 +133,33 @@ class CurvatureProducts:
                         write(row, product)
 
     def _decide(
-        self, batch: Batch, share: Callable, differentiate: Any
+        self,
+        batch: Batch,
+        share: Callable,
+        differentiate: Any,
+        stand: Callable[[], None],
     ) -> None:
+        def gradient_of(part):
+            stand()
+            return differentiate(*part[:3], share(part))[1]
+
         # By the operations of the gradient; those of its derivatives are of
         # the same kinds.
-        if self._jit_compile and not self._is_looked_at:
-            self._jit_compile = gains_from_fusion(
-                differentiate.get_concrete_function(*batch[:3], share(batch))
+        if self._jit_compile or self._parts is not None:
+            gradient = differentiate.get_concrete_function(
+                *batch[:3], share(batch)
             )
+            self._jit_compile &= gains_from_fusion(gradient)
+            if self._parts is not None:
+                self._parts.decide(batch, gradient, gradient_of)
         self._is_looked_at = True
+
+    def _in_parts(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            if self._parts is None:
+                yield batch
+            else:
+                yield from self._parts.of(batch)
 
     def _compiled(
         self, curvature: Curvature, num_vectors: int, keep: bool
@@ -215,5 +240,8 @@ class CurvatureProducts:
             gradient = differentiate.get_concrete_function(
                 *batch[:3], share(batch)
             )
-            self._block_size = block_size_for(gradient, batch.size)
+            part = next(self._in_parts([batch]))
+            self._block_size = block_size_for(
+                graph_bytes(gradient, batch.size) * part.size // batch.size
+            )
         return min(enough, self._block_size or MAX_BLOCK)

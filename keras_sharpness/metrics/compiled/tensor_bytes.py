@@ -1,4 +1,4 @@
-"""How much memory a tensor of a graph takes."""
+"""How much memory the tensors of a graph take."""
 
 import math
 from typing import Any
@@ -22,4 +22,22 @@ def tensor_bytes(tensor: Any, batch_size: int = TYPICAL_BATCH) -> int:
     return tensor.dtype.size * math.prod(
         batch_size if length is None else length
         for length in tensor.shape.as_list()
+    )
+
+
+def graph_bytes(function: Any, batch_size: int) -> int:
+    """Bytes of all tensors that the operations of a graph put out.
+
+    Args:
+        function: TensorFlow concrete function.
+        batch_size: Int. For axes whose length the graph leaves open.
+
+    Returns:
+        Int.
+    """
+    return sum(
+        tensor_bytes(tensor, batch_size)
+        for operation in function.graph.get_operations()
+        if operation.type not in ("Placeholder", "Const")
+        for tensor in operation.outputs
     )
