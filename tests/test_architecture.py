@@ -32,10 +32,11 @@ METRICS = [
     ("curvature",),
     ("compiled",),
     ("objective",),
-    ("operators", "products", "box", "other_data"),
+    ("operators", "products", "box", "other_data", "fingerprint"),
     ("resampling", "checks", "maximizers"),
     ("probing", "krylov"),
-    ("hard_samples",),
+    ("hard_samples", "density_estimate"),
+    ("density_draft",),
     ("eigenvalues", "trace", "diagonal", "frobenius_norm", "density"),
     ("epsilon_sharpness", "check", "sampling_error"),
 ]

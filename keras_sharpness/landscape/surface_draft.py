@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_sharpness.landscape.fingerprint import describe_objective
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.landscape.plane_points import PlanePoints
 from keras_sharpness.landscape.surface import LossSurface
 from keras_sharpness.metrics import Objective
+from keras_sharpness.metrics.fingerprint import describe_objective
 from keras_sharpness.training.fingerprint import differences, digest_arrays
 
 

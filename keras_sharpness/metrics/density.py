@@ -1,120 +1,25 @@
 """Spectral density of the Hessian by stochastic Lanczos quadrature."""
 
-import dataclasses
+import os
 import time
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
+from keras_sharpness.metrics.density_draft import DensityDraft
+from keras_sharpness.metrics.density_estimate import SpectralDensity
 from keras_sharpness.metrics.krylov.basis_dtype import (
     BasisDtype,
     choose_basis_dtype,
 )
 from keras_sharpness.metrics.krylov.basis_memory import choose_group_size
-from keras_sharpness.metrics.krylov.kernel_density import (
-    choose_grid,
-    choose_width,
-    confidence_band,
-    padded,
-    smooth,
-)
-from keras_sharpness.metrics.krylov.negative_curvature import (
-    error_of_mean,
-    negative_curvature,
-)
-from keras_sharpness.metrics.krylov.tridiagonal import (
-    GaussQuadrature,
-    gauss_quadratures,
-)
+from keras_sharpness.metrics.krylov.tridiagonal import gauss_quadratures
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.probing.probes import rademacher
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
-from keras_sharpness.results import Result
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class SpectralDensity(Result):
-    """How the eigenvalues of a matrix are distributed, with error bars.
-
-    Standard errors and the band are over the probes; both are NaN for one.
-
-    Attributes:
-        grid: Array (g,). Eigenvalues λ, evenly spaced.
-        density: Array (g,). Share of the eigenvalues per unit of λ; its
-            integral is 1.
-        lower: Array (g,). Lower end of the pointwise 95 % interval.
-        upper: Array (g,). Upper end: `density · exp(± t s)`, s the relative
-            standard error of the mean over n probes, t Student's quantile
-            of n − 1 degrees of freedom.
-        kernel_width: Float. σ of the Gaussian kernels.
-        nodes: Array (n, m). Ritz values of each probe. A run that ended early
-            repeats its last one.
-        weights: Array (n, m). Share of the eigenvalues that each stands for,
-            0 for repetitions; a row adds up to 1.
-        mean: Float. Mean eigenvalue: first moment of `density`.
-        trace: Float. Hutchinson's estimate from the same probes, the mean of
-            zᵀHz.
-        trace_standard_error: Float.
-        moment_error: Float. |P · mean − trace| over P times the mean of |λ|:
-            rounding, and what the grid leaves out.
-        negative_share: Float. Share of the negative eigenvalues.
-        negative_share_standard_error: Float. The spread over the probes and
-            what is unresolved.
-        unresolved_share: Float. Share of the eigenvalues whose Ritz values
-            are too near to 0 to tell their sign; more steps tell more.
-        tolerance: Float. How far rounding of the products can move a Ritz
-            value, as measured on them; zero within it is zero.
-        operator: Str. Class of the operator.
-        size: Int. P, the number of eigenvalues.
-        group_size: Int. Probes that advanced together.
-        num_products: Int. Products with H.
-        seconds: Float. All of it.
-        product_seconds: Float. The part spent in products.
-        objective: Dict. Settings of the objective; empty for an operator.
-    """
-
-    grid: np.ndarray
-    density: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    kernel_width: float
-    nodes: np.ndarray
-    weights: np.ndarray
-    mean: float
-    trace: float
-    trace_standard_error: float
-    moment_error: float
-    negative_share: float
-    negative_share_standard_error: float
-    unresolved_share: float
-    tolerance: float
-    operator: str
-    size: int
-    num_probes: int
-    num_steps: int
-    basis_dtype: str
-    group_size: int
-    num_products: int
-    seconds: float
-    product_seconds: float
-    seed: int
-    objective: dict[str, Any]
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per point of the grid."""
-        return pd.DataFrame(
-            {
-                "eigenvalue": self.grid,
-                "density": self.density,
-                "lower": self.lower,
-                "upper": self.upper,
-            }
-        )
 
 
 def spectral_density(
@@ -129,6 +34,7 @@ def spectral_density(
     w: np.ndarray | None = None,
     seed: int = 0,
     progress: ProgressOption = None,
+    path: str | os.PathLike | None = None,
 ) -> SpectralDensity:
     """The density of all eigenvalues of the Hessian of the loss.
 
@@ -171,13 +77,20 @@ def spectral_density(
         seed: Int. For the probes.
         progress: Bool, callable `(done, total)`, or None for a bar if a
             person watches.
+        path: Path of a JSON file that keeps the result, written whenever a
+            group of probes is finished. If it exists its probes are taken as
+            they are, all of them, and only missing ones are made: after a
+            stop, or for more probes.
 
     Returns:
-        A `SpectralDensity`.
+        A `SpectralDensity`; `SpectralDensity.load` reads that of the file.
 
     Raises:
-        ValueError: For options out of range, or if the basis of one probe
-            needs more than `max_memory`.
+        ValueError: For options out of range; if the basis of one probe needs
+            more than `max_memory`; if the file at `path` holds something else,
+            or the density of other weights, data or settings; for `path` with
+            an operator that is not one of this package.
+        FileNotFoundError: If there is no such folder.
         FloatingPointError: If a product is not finite.
 
     Example:
@@ -208,55 +121,40 @@ def spectral_density(
     group_size = choose_group_size(
         num_probes, steps, size, basis_dtype, max_memory
     )
-    quadratures: list[GaussQuadrature] = []
+    draft = DensityDraft(
+        operator,
+        path=path,
+        grid_size=grid_size,
+        kernel_width=kernel_width,
+        num_steps=num_steps,
+        basis_dtype=basis_dtype,
+        group_size=group_size,
+        seed=seed,
+    )
     memory = ReusedMemory()
-    with track("Spectral density", num_probes * steps, progress) as advance:
+    missing = max(num_probes - draft.num_probes, 0)
+    with track("Spectral density", missing * steps, progress) as advance:
         multiply = Products(operator, advance)
-        for first in range(0, num_probes, group_size):
+        while draft.num_probes < num_probes:
+            first = draft.num_probes
             count = min(group_size, num_probes - first)
             probes = rademacher(size, count=count, first=first, seed=seed)
-            quadratures += gauss_quadratures(
+            before = multiply.count, multiply.seconds
+            quadratures = gauss_quadratures(
                 multiply,
                 probes.T / np.sqrt(size),
                 num_steps=steps,
                 basis_dtype=basis_dtype,
                 memory=memory,
             )
-    nodes, weights = padded(quadratures)
-    width = choose_width(quadratures) if kernel_width is None else kernel_width
-    grid = choose_grid(nodes, width, grid_size)
-    densities = smooth(nodes, weights, grid, width)
-    lower, upper = confidence_band(densities)
-    density = densities.mean(axis=0)
-    mean = float(np.trapezoid(grid * density, grid))
-    traces = size * np.array([quadrature.mean for quadrature in quadratures])
-    trace = float(traces.mean())
-    scale = size * float(np.sum(weights * np.abs(nodes))) / num_probes
-    return SpectralDensity(
-        grid=grid,
-        density=density,
-        lower=lower,
-        upper=upper,
-        kernel_width=float(width),
-        nodes=nodes,
-        weights=weights,
-        mean=mean,
-        trace=trace,
-        trace_standard_error=error_of_mean(traces),
-        moment_error=abs(size * mean - trace) / (scale or 1.0),
-        **negative_curvature(quadratures),
-        operator=type(operator).__name__,
-        size=size,
-        num_probes=num_probes,
-        num_steps=num_steps,
-        basis_dtype=basis_dtype,
-        group_size=group_size,
-        num_products=multiply.count,
-        seconds=time.perf_counter() - clock,
-        product_seconds=multiply.seconds,
-        seed=seed,
-        objective=getattr(getattr(operator, "objective", None), "settings", {}),
-    )
+            draft.put(
+                quadratures,
+                num_products=multiply.count - before[0],
+                product_seconds=multiply.seconds - before[1],
+                seconds=time.perf_counter() - clock,
+            )
+            clock = time.perf_counter()
+    return draft.result()
 
 
 def _check_options(

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_sharpness.metrics import Objective
+from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.training.fingerprint import (
     describe_loss,
     describe_model,
