@@ -59,7 +59,7 @@ def draw(record):
     ]
     return alt.vconcat(*rows, spacing=24).properties(
         title=alt.Title(
-            "Time of the PyTorch libraries, in units of ours",
+            "Time of other libraries, in units of ours",
             subtitle="The line is keras_sharpness; to its right a peer takes "
             f"longer. {record['threads']} threads, float32, medians.",
         )

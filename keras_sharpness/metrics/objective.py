@@ -78,8 +78,9 @@ class Objective:
             only a custom `train_step` knows: it calls the model and returns
             the mean loss, a scalar, or the losses of the samples, (n,). A
             batch is what the data yield: x, (x, y) or (x, y, sample_weight).
-        batch_size: Int. Samples evaluated at once, for arrays. It changes the
-            value only with `batch_norm="batch"`.
+        batch_size: Int. Samples evaluated at once, for arrays; curvature
+            products take large batches in parts. It changes the value only
+            with `batch_norm="batch"`.
         regularization: Bool. Whether Ω is part of f.
         batch_norm: Str. `"inference"` uses the moving statistics, `"batch"`
             each batch's own (as Keskar et al. do), `"recalibrate"`

@@ -1,5 +1,7 @@
 """Large batches in parts, for products that hold much at once."""
 
+import functools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -10,12 +12,15 @@ import tensorflow as tf
 from keras_sharpness.metrics.batches import Batch
 from keras_sharpness.metrics.compiled.tensor_bytes import graph_bytes
 
-# Of all tensors of a part's gradient. On two cores parts of this size cost 0 to
-# 4 % of a product or save as much, half as large ones up to 15 %.
-_LEAST_BYTES = 2**28
+# Of all tensors of a part's gradient, for each core. On two cores parts of this
+# size cost 0 to 4 % of a product or save as much, smaller ones up to 15 %.
+_LEAST_PER_CORE = 2**27
 # Parts write a product each: with fewer bytes than this to a byte of the
 # weights, that would count.
 _LEAST_PER_WEIGHT = 32
+# Every part runs all operations, some 20 µs for each that XLA does not compile:
+# networks of thousands took a third more time in parts of half as much.
+_LEAST_PER_OPERATION = 2**20
 
 
 class BatchParts:
@@ -30,12 +35,15 @@ class BatchParts:
     Args:
         num_weights: Int. P.
         dtype: Str. That of the weights.
+        num_cores: Int. Those of the machine when left out.
     """
 
-    def __init__(self, num_weights: int, dtype: str):
+    def __init__(
+        self, num_weights: int, dtype: str, *, num_cores: int | None = None
+    ):
         self._tolerance = np.sqrt(np.finfo(dtype).eps)
         self._least = max(
-            _LEAST_BYTES,
+            _LEAST_PER_CORE * (num_cores or os.cpu_count() or 1),
             _LEAST_PER_WEIGHT * num_weights * np.dtype(dtype).itemsize,
         )
         self._bytes_per_sample = 0.0
@@ -45,6 +53,8 @@ class BatchParts:
         batch: Batch,
         gradient: Any,
         gradient_of: Callable[[Batch], Iterable[tf.Tensor]],
+        *,
+        jit_compile: bool,
     ) -> None:
         """Finds out whether batches like this one are cut.
 
@@ -54,7 +64,17 @@ class BatchParts:
                 the memory of products is estimated.
             gradient_of: Callable `(batch)` that returns the tensors of
                 share · ∇loss of any batch.
+            jit_compile: Bool. Whether XLA compiles what multiplies.
         """
+        if tf.config.list_physical_devices("GPU"):
+            # It does most with whole batches, and has memory of its own.
+            return
+        if not jit_compile:
+            count = sum(
+                operation.type not in ("Placeholder", "Const")
+                for operation in gradient.graph.get_operations()
+            )
+            self._least = max(self._least, _LEAST_PER_OPERATION * count)
         num_bytes = graph_bytes(gradient, batch.size)
         self._bytes_per_sample = num_bytes / batch.size
         parts = list(self.of(batch))
@@ -100,11 +120,13 @@ def _is_cuttable(batch: Batch) -> bool:
 def _cut(batch: Batch, num_parts: int) -> Iterator[Batch]:
     size = batch.size // num_parts
     for start in range(0, batch.size, size):
-        part = keras.tree.map_structure(
-            lambda t: None if t is None else t[start : start + size],  # noqa: B023
-            tuple(batch[:3]),
-        )
+        rows = functools.partial(_rows, start=start, end=start + size)
+        part = keras.tree.map_structure(rows, tuple(batch[:3]))
         yield Batch(*part, size)
+
+
+def _rows(tensor: tf.Tensor | None, *, start: int, end: int) -> Any:
+    return None if tensor is None else tensor[start:end]
 
 
 def _flat(tensors: Iterable[tf.Tensor]) -> np.ndarray:

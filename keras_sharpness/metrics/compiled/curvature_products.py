@@ -151,7 +151,9 @@ class CurvatureProducts:
             )
             self._jit_compile &= gains_from_fusion(gradient)
             if self._parts is not None:
-                self._parts.decide(batch, gradient, gradient_of)
+                self._parts.decide(
+                    batch, gradient, gradient_of, jit_compile=self._jit_compile
+                )
         self._is_looked_at = True
 
     def _in_parts(self, batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -58,24 +58,33 @@ def batch():
 
 
 @pytest.mark.parametrize(
-    # 256 MiB for a part at least.
-    ("mebibytes", "expected"),
-    [(256, 1), (504, 1), (512, 2), (1016, 2), (1024, 4), (4096, 16)],
+    # 128 MiB for each core and part at least.
+    ("mebibytes", "num_cores", "expected"),
+    [
+        (256, 2, 1),
+        (504, 2, 1),
+        (512, 2, 2),
+        (1016, 2, 2),
+        (1024, 2, 4),
+        (1024, 4, 2),
+        (4096, 2, 16),
+    ],
 )
-def test_each_part_has_enough_to_do(batch, mebibytes, expected):
-    parts = BatchParts(10, "float32")
-    parts.decide(batch, graph_of(mebibytes * 2**20), sums)
+def test_each_part_has_enough_to_do(batch, mebibytes, num_cores, expected):
+    parts = BatchParts(10, "float32", num_cores=num_cores)
+    parts.decide(batch, graph_of(mebibytes * 2**20), sums, jit_compile=True)
     assert sizes(parts, batch) == [SIZE // expected] * expected
 
 
 def test_parts_are_the_batch(batch):
     y, weight = tf.range(SIZE), tf.ones(SIZE)
     batch = Batch({"a": batch.x}, y, weight, SIZE)
-    parts = BatchParts(10, "float32")
+    parts = BatchParts(10, "float32", num_cores=2)
     parts.decide(
         batch,
         graph_of(2**30),
         lambda part: [tf.reduce_sum(part.x["a"], axis=0)],
+        jit_compile=True,
     )
     found = list(parts.of(batch))
     assert len(found) == 4
@@ -93,26 +102,45 @@ def test_parts_are_the_batch(batch):
 
 def test_large_networks_keep_their_batches(batch):
     # 32 times the 16 MiB of the weights is the 512 MiB of the batch.
-    parts = BatchParts(2**22 + 1, "float32")
-    parts.decide(batch, graph_of(2**29), sums)
+    parts = BatchParts(2**22 + 1, "float32", num_cores=2)
+    parts.decide(batch, graph_of(2**29), sums, jit_compile=True)
     assert sizes(parts, batch) == [SIZE]
 
 
+@pytest.mark.parametrize(("jit_compile", "expected"), [(True, 4), (False, 2)])
+def test_many_operations_keep_more_together(batch, jit_compile, expected):
+    width = 2**30 // (4 * 512 * SIZE)
+
+    @tf.function
+    def repeated(x):
+        for _ in range(511):
+            x = 2.0 * x
+        return x
+
+    # With the identity 512 operations, of 2 MiB each: 1 MiB is the least.
+    function = repeated.get_concrete_function(tf.TensorSpec([SIZE, width]))
+    parts = BatchParts(10, "float32", num_cores=2)
+    parts.decide(batch, function, sums, jit_compile=jit_compile)
+    assert len(sizes(parts, batch)) == expected
+
+
 def test_samples_that_see_each_other_stay_together(batch):
-    parts = BatchParts(10, "float32")
-    parts.decide(batch, graph_of(2**30), spreads)
+    parts = BatchParts(10, "float32", num_cores=2)
+    parts.decide(batch, graph_of(2**30), spreads, jit_compile=True)
     assert sizes(parts, batch) == [SIZE]
 
 
 def test_at_a_gradient_of_zero(batch):
-    parts = BatchParts(10, "float32")
-    parts.decide(batch, graph_of(2**30), lambda part: [tf.zeros(3)])
+    parts = BatchParts(10, "float32", num_cores=2)
+    parts.decide(
+        batch, graph_of(2**30), lambda part: [tf.zeros(3)], jit_compile=True
+    )
     assert len(sizes(parts, batch)) == 4
 
 
 def test_odd_batches_stay_whole(batch):
-    parts = BatchParts(10, "float32")
-    parts.decide(batch, graph_of(2**30), sums)
+    parts = BatchParts(10, "float32", num_cores=2)
+    parts.decide(batch, graph_of(2**30), sums, jit_compile=True)
     assert sizes(parts, batch_of(np.ones((SIZE - 1, 3)))) == [SIZE - 1]
     # Twice an odd number, and it would be four parts.
     assert sizes(parts, batch_of(np.ones((SIZE - 2, 3)))) == [511, 511]
@@ -122,17 +150,18 @@ def test_what_cannot_be_cut_stays_whole():
     rows = tf.RaggedTensor.from_row_lengths(tf.ones(2 * SIZE), [2] * SIZE)
     table = tf.ones((3, 2))
     for x in (rows, [tf.ones((SIZE, 3)), table]):
-        parts = BatchParts(10, "float32")
+        parts = BatchParts(10, "float32", num_cores=2)
         batch = Batch(x, None, None, SIZE)
-        parts.decide(batch, graph_of(2**30), sums)
+        parts.decide(batch, graph_of(2**30), sums, jit_compile=True)
         assert sizes(parts, batch) == [SIZE]
 
 
 @pytest.fixture
 def cut_always(monkeypatch):
     """Every batch of two samples and more is cut, of any network."""
-    monkeypatch.setattr(batch_parts, "_LEAST_BYTES", 1)
+    monkeypatch.setattr(batch_parts, "_LEAST_PER_CORE", 1)
     monkeypatch.setattr(batch_parts, "_LEAST_PER_WEIGHT", 0)
+    monkeypatch.setattr(batch_parts, "_LEAST_PER_OPERATION", 0)
     monkeypatch.setattr(kept_passes, "_WORTHWHILE", 0)
 
 
