@@ -64,7 +64,7 @@ class SpectralDensity(Result):
         size: Int. P, the number of eigenvalues.
         group_size: Int. Probes that advanced together.
         num_products: Int. Products with H.
-        seconds: Float. All of it.
+        seconds: Float. That of all runs which made the probes.
         product_seconds: Float. The part spent in products.
         objective: Dict. Settings of the objective; empty for an operator.
         fingerprint: Dict. What the values depend on; empty where no file was
