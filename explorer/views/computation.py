@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
-from work.jobs import WORKER, Job
+from work.jobs import WORKER, Job, Progress
 from work.request import Request
 
 from views.errors import shown_errors
@@ -118,7 +118,10 @@ def _watch(seen: int, key: str) -> None:
         if job.state == "waiting" and ahead:
             st.progress(0.0, f"Another session computes; {ahead} before this.")
         elif progress.total:
-            st.progress(progress.done / progress.total, _words(progress))
+            st.progress(
+                progress.done / progress.total,
+                progress_words(progress, job.later),
+            )
         else:
             st.progress(0.0, f"{plain(progress.stage)} …")
         st.button(
@@ -129,10 +132,24 @@ def _watch(seen: int, key: str) -> None:
         )
 
 
-def _words(progress: Any) -> str:
+def progress_words(progress: Progress, later: Sequence[Request]) -> str:
+    """How far a stage is, and what comes after it.
+
+    Args:
+        progress: `Progress`.
+        later: Sequence of `Request`.
+
+    Returns:
+        Str.
+    """
     text = f"{plain(progress.stage)} · {progress.done} of {progress.total}"
     if progress.remaining is not None:
         text += f" · {duration(progress.remaining)} left"
+    if later:
+        text += f" · then {len(later)} more"
+        seconds = [request.seconds() for request in later]
+        if None not in seconds:
+            text += f", about {duration(sum(seconds))}"
     return text
 
 

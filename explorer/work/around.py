@@ -1,7 +1,6 @@
 """The loss on a plane, and along random directions, around a minimum."""
 
 import dataclasses
-import hashlib
 import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -102,7 +101,7 @@ class Surface(Around):
             objective,
             plane,
             **options,
-            path=self._file(job.folder),
+            path=self.resumed_from(job.folder),
             # An exception instead would lose the point it is at.
             stop=job.is_stopping,
             progress=job.count,
@@ -150,11 +149,6 @@ class Surface(Around):
         return landscape.plane_through(
             objective, points, names=tuple(m.name for m in self.minima)
         )
-
-    def _file(self, folder: pathlib.Path) -> pathlib.Path:
-        """Where it is resumed from after a stop, in this session."""
-        digest = hashlib.sha256(repr(self.key).encode()).hexdigest()
-        return folder / f"surface-{digest[:16]}.json"
 
     def setup_code(self) -> str:
         """Lines that open the models and make `objective`."""

@@ -6,7 +6,7 @@ import pathlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal
 
 from keras_sharpness.saving import KerasSharpnessError
@@ -63,8 +63,9 @@ class Job:
         self.num_partials = 0
         self.message = ""
         self.folder = folder
-        # What it is at now, of several.
+        # What it is at now, of several, and what comes after that.
         self.request: Any = None
+        self.later: Sequence[Any] = ()
         self.stopwatch = Stopwatch()
         self._work: Callable[[Job], None] | None = work
         self._stop = threading.Event()

@@ -2,6 +2,8 @@
 
 import abc
 import dataclasses
+import hashlib
+import pathlib
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -88,6 +90,18 @@ class Request(abc.ABC):
         layers = description(self.minima[0]).layers
         shapes = tuple((la.class_name, la.weight_shapes) for la in layers)
         return shapes, self.data
+
+    def resumed_from(self, folder: pathlib.Path) -> pathlib.Path:
+        """The file from which it goes on after a stop, in this session.
+
+        Args:
+            folder: Path. The job's.
+
+        Returns:
+            Path.
+        """
+        digest = hashlib.sha256(repr(self.key).encode()).hexdigest()
+        return folder / f"{self.kind}-{digest[:16]}.json"
 
     @abc.abstractmethod
     def run(self, job: Job) -> Any:

@@ -123,8 +123,8 @@ class Session:
             self.job.stop()
 
         def work(job: Job) -> None:
-            for request in requests:
-                job.request = request
+            for number, request in enumerate(requests, 1):
+                job.request, job.later = request, requests[number:]
                 try:
                     self.keep(request, request.run(job))
                 finally:

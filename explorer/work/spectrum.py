@@ -39,6 +39,7 @@ class Spectrum(Request):
             num_steps=min(self.num_steps, objective.size),
             seed=self.seed,
             progress=job.step,
+            path=self.resumed_from(job.folder),
         )
 
     def setup_code(self) -> str:

@@ -7,12 +7,14 @@ import tempfile
 import keras
 import numpy as np
 import pytest
+from views.computation import progress_words
 from work.around import Surface
 from work.bench import BENCH
 from work.data import DataChoice
-from work.jobs import WORKER, Job
+from work.jobs import WORKER, Job, Progress
 from work.measure import Measure
 from work.session import MOST_FILES, Session, sweep
+from work.spectrum import Spectrum
 
 from keras_sharpness.landscape.plane_points import PlanePoints
 from keras_sharpness.saving import ModelFileError
@@ -132,6 +134,67 @@ def test_a_stopped_surface_goes_on_where_it_was(
     # Each of the 81 points was evaluated, and none of them twice.
     assert len(places) == len(set(places)) == 81
     assert session.result(request).surface.is_complete
+
+
+def test_a_stopped_density_keeps_the_probes_that_were_finished(
+    session, model_files, monkeypatch
+):
+    minimum = session.add_model("a.keras", model_files["first"].read_bytes())
+    # In two groups of five, which share their products.
+    request = Spectrum(
+        minima=(minimum,),
+        data=DataChoice(num_samples=32),
+        num_probes=10,
+        num_steps=4,
+    )
+    step, counts = Job.step, []
+
+    def noted(job, done, total):
+        counts.append((done, total))
+        if done > 5 * 4:
+            job.stop()
+        step(job, done, total)
+
+    monkeypatch.setattr(Job, "step", noted)
+    stopped = session.start([request])
+    assert stopped.wait(SECONDS)
+    assert stopped.state == "stopped"
+    assert session.result(request) is None
+    assert {total for _, total in counts} == {40}
+    counts.clear()
+    resumed = session.start([request])
+    assert resumed.wait(SECONDS)
+    assert resumed.state == "done", resumed.message
+    assert {total for _, total in counts} == {20}
+    found = session.result(request)
+    assert (found.num_probes, found.num_products) == (10, 40)
+
+
+def test_what_is_still_to_come_is_told(session, model_files, monkeypatch):
+    minima = [
+        session.add_model(f"{name}.keras", model_files[name].read_bytes())
+        for name in ("first", "wide")
+    ]
+    # As many as no other test learns the pace of.
+    requests = [
+        Spectrum(minima=(minimum,), data=DataChoice(num_samples=31))
+        for minimum in minima
+    ]
+    later = []
+    monkeypatch.setattr(Spectrum, "run", lambda _, job: later.append(job.later))
+    assert session.start(requests).wait(SECONDS)
+    assert later == [requests[1:], []]
+
+    progress = Progress("first: spectral density", 150, 600, 45.0)
+    here = "first\\: spectral density · 150 of 600 · 45 s left"
+    assert progress_words(progress, []) == here
+    # How fast the other network is, nobody knows yet.
+    assert progress_words(progress, requests[1:]) == f"{here} · then 1 more"
+    requests[1].learn({"product": 0.2})
+    assert (
+        progress_words(progress, requests[1:])
+        == f"{here} · then 1 more, about 2 min 0 s"
+    )
 
 
 def test_ten_files_open_at_once_stay_within_the_limits(session, tmp_path):
