@@ -29,6 +29,7 @@ from keras_sharpness.metrics.sampling_error import (
     SamplingError,
     sampling_error,
 )
+from keras_sharpness.metrics.stored_products import StoredProducts
 from keras_sharpness.metrics.trace import Trace, hessian_trace
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Objective",
     "SamplingError",
     "SpectralDensity",
+    "StoredProducts",
     "Trace",
     "check",
     "epsilon_sharpness",

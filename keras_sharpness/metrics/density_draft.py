@@ -1,6 +1,5 @@
 """A spectral density that is being estimated, and its file."""
 
-import dataclasses
 import os
 import pathlib
 from typing import Any
@@ -8,10 +7,9 @@ from typing import Any
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.metrics.density_estimate import SpectralDensity, estimate
-from keras_sharpness.metrics.fingerprint import describe_objective
+from keras_sharpness.metrics.fingerprint import describe_operator
 from keras_sharpness.metrics.krylov.tridiagonal import GaussQuadrature
-from keras_sharpness.metrics.operators import CurvatureOperator
-from keras_sharpness.training.fingerprint import differences, digest_arrays
+from keras_sharpness.training.fingerprint import differences
 
 
 class DensityDraft:
@@ -48,7 +46,10 @@ class DensityDraft:
         self._cost = {"num_products": 0, "seconds": 0.0, "product_seconds": 0.0}
         fingerprint = {}
         if self._path is not None:
-            fingerprint = _fingerprint(operator, settings)
+            fingerprint = {
+                **settings,
+                **describe_operator(operator, "`path`"),
+            }
             self._read(fingerprint)
         objective = getattr(operator, "objective", None)
         self._options = {
@@ -104,20 +105,3 @@ class DensityDraft:
     def result(self) -> SpectralDensity:
         """The density by the probes that are finished."""
         return estimate(self._quadratures, **self._options, **self._cost)
-
-
-def _fingerprint(
-    operator: LinearOperator, settings: dict[str, Any]
-) -> dict[str, Any]:
-    if not isinstance(operator, CurvatureOperator):
-        raise ValueError(
-            "`path` needs an Objective or a curvature operator of this "
-            "package, whose weights and data tell whether a file belongs to "
-            f"it. Received: {type(operator).__name__}. Leave `path` out."
-        )
-    return {
-        **settings,
-        "matrix": dataclasses.asdict(operator.curvature),
-        "weights": digest_arrays([operator.w]),
-        "objective": describe_objective(operator.objective),
-    }

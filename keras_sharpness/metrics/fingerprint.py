@@ -1,10 +1,13 @@
 """What measured values depend on, in a form that can be compared."""
 
+import dataclasses
 from typing import Any
 
 import keras
+from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.operators import CurvatureOperator
 from keras_sharpness.training.fingerprint import (
     describe_loss,
     describe_model,
@@ -50,4 +53,30 @@ def describe_objective(objective: Objective) -> dict[str, Any]:
             [value for value in state if value.dtype.kind == "f"]
         ),
         "data": digest_arrays([list(data.encode())]),
+    }
+
+
+def describe_operator(operator: LinearOperator, use: str) -> dict[str, Any]:
+    """A curvature operator by its matrix, its weights and its objective.
+
+    Args:
+        operator: `CurvatureOperator`.
+        use: Str. What it is described for, for the error.
+
+    Returns:
+        Dict that goes to JSON.
+
+    Raises:
+        ValueError: For another operator, which cannot be told from others.
+    """
+    if not isinstance(operator, CurvatureOperator):
+        raise ValueError(
+            f"{use} needs an Objective or a curvature operator of this "
+            "package, whose weights and data tell whether a file belongs to "
+            f"it. Received: {type(operator).__name__}."
+        )
+    return {
+        "matrix": dataclasses.asdict(operator.curvature),
+        "weights": digest_arrays([operator.w]),
+        "objective": describe_objective(operator.objective),
     }
