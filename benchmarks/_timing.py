@@ -29,6 +29,16 @@ def medians(functions, repeats):
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
+def processor():
+    """The name of the processor."""
+    information = pathlib.Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
 def write(name, rows, *, arguments=""):
     """Prints the rows and writes them with what they depend on.
 
@@ -46,6 +56,7 @@ def write(name, rows, *, arguments=""):
     record = {
         "command": f"python benchmarks/{script} {arguments}".rstrip(),
         "python": platform.python_version(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "versions": versions,
         "rows": rows,

@@ -21,6 +21,7 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import _timing
 import keras
 import numpy as np
 import rich.console
@@ -138,7 +139,7 @@ def main() -> None:
         "cores": os.cpu_count(),
         "load_average_before": load_before,
         "load_average_after": os.getloadavg()[0],
-        "processor": platform.processor() or platform.machine(),
+        "processor": _timing.processor(),
         "gpus": [d.name for d in tf.config.list_physical_devices("GPU")],
         "versions": {
             "keras_sharpness": keras_sharpness.__version__,

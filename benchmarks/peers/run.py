@@ -17,6 +17,10 @@ import resource
 import sys
 import time
 
+# What the benchmarks above share.
+sys.path.append(str(pathlib.Path(__file__).parents[1]))
+
+import _timing
 import agreement
 import chart
 import measure
@@ -34,13 +38,23 @@ def main():
     record = {
         "command": "python benchmarks/peers/run.py",
         "python": platform.python_version(),
-        "machine": _processor(),
+        "machine": _timing.processor(),
         "threads": options.threads,
         "versions": {},
         "num_weights": {},
         "agreement": [],
         "rows": [],
     }
+    out = options.out
+    before = None
+    if options.update:
+        before = json.loads(out.with_suffix(".json").read_text())
+        if before["machine"] != record["machine"]:
+            sys.exit(
+                f"{out}.json was measured on {before['machine']!r}, this is "
+                f"{record['machine']!r}: their times do not belong into one "
+                "table. Pass another `--out`."
+            )
     for name in options.networks:
         print(settings.CASES[name].title, flush=True)
         part = measure.network(
@@ -61,9 +75,7 @@ def main():
     record["others"] = (_seconds_of_others() - others) / (
         seconds * os.cpu_count()
     )
-    out = options.out
-    if options.update:
-        before = json.loads(out.with_suffix(".json").read_text())
+    if before is not None:
         record = updated(before, record)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
@@ -136,14 +148,6 @@ def _seconds_of_others():
         )
     )
     return busy / os.sysconf("SC_CLK_TCK") - own
-
-
-def _processor():
-    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    names = [
-        line.split(":")[1].strip() for line in lines if "model name" in line
-    ]
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from settings import (
 )
 
 METHOD = f"""\
-Written by `make benchmark`; the numbers with all their digits are in
-peers.json. Times are medians in seconds of calls that took turns on one
-machine, nothing else running; they are the time of one call, for the block that
-of each of its {BLOCK} vectors. Compilation, construction of an operator and,
-for hessian-eigenthings' eigenvalues, the search for the number of Lanczos
-steps are not counted. Peers are installed as released, used as documented and
-run eagerly, the model in evaluation mode. Every library gets all samples of a
-row as one batch, and the same number of threads.
+Written by `make benchmark`; the numbers with all their digits are in the file
+of this name with .json. Times are medians in seconds of calls that took turns
+on one machine, nothing else running; they are the time of one call, for the
+block that of each of its {BLOCK} vectors. Compilation, construction of an
+operator and, for hessian-eigenthings' eigenvalues, the search for the number
+of Lanczos steps are not counted. Peers are installed as released, used as
+documented and run eagerly, the model in evaluation mode. Every library gets all
+samples of a row as one batch, and the same number of threads.
 
 * Eigenvalues: ours and `eigsh` on `to_scipy()` of curvlinops stop by the
   residual; hessian-eigenthings gets the smallest number of steps of a list with
@@ -47,7 +47,7 @@ row as one batch, and the same number of threads.
 
 
 def markdown(record):
-    """The page, from what run.py writes into peers.json."""
+    """The page, from what run.py writes as JSON."""
     cells = {
         (cell["network"], cell["row"], cell["library"]): cell
         for cell in record["rows"]
