@@ -33,7 +33,7 @@ METRICS = [
     ("compiled",),
     ("objective",),
     ("operators", "products", "box", "other_data", "fingerprint"),
-    ("resampling", "checks", "maximizers"),
+    ("resampling", "checks", "maximizers", "stored_products"),
     ("probing", "krylov"),
     ("hard_samples", "density_estimate"),
     ("density_draft",),
