@@ -133,7 +133,6 @@ MEASURES = {
 }
 
 
-@both_dtypes
 @pytest.mark.parametrize("name", MEASURES)
 def test_a_measurement_goes_on_where_it_was_stopped(operator, name, tmp_path):
     """With the same bits, and no product computed twice."""
