@@ -6,10 +6,11 @@ With everything kept that does not depend on the vector V, a dense layer
 z = W h whose loss has the gradient δ by z still needs six products of matrices
 as large as W and the batch: V h and W ḣ forward, Wᵀ δ̇ and Vᵀ δ backward, and
 δ̇ hᵀ and δ ḣᵀ for the result; the first layer two of them, for nothing changes
-before it. No library does with fewer. Each is timed alone, on random numbers,
-by TensorFlow, by TensorFlow with XLA and by NumPy's BLAS, and the fastest
-counts. What a Hessian product takes beyond their sum are the normalisation, the
-ReLUs, the loss, the way from and to NumPy, and slower matrix products.
+before it. Pearlmutter's method needs all of them. Each is timed alone, on
+random numbers, by TensorFlow, by TensorFlow with XLA and by NumPy's BLAS, and
+the fastest counts. What a Hessian product takes beyond their sum are the
+normalisation, the ReLUs, the loss, the way from and to NumPy, and slower matrix
+products.
 """
 
 import _timing
@@ -72,10 +73,8 @@ def _libraries(arrays, options):
             b.T if "transpose_b" in options else b
         )
 
-    plain, fused = (
-        tf.function(multiply),
-        tf.function(multiply, jit_compile=True),
-    )
+    plain = tf.function(multiply)
+    fused = tf.function(multiply, jit_compile=True)
     return {
         # Read, for TensorFlow returns before it is done.
         "tensorflow": lambda: plain(*tensors).numpy(),

@@ -36,7 +36,14 @@ def main():
     options = _options()
     start, others = time.perf_counter(), _seconds_of_others()
     record = {
-        "command": "python benchmarks/peers/run.py",
+        "command": " ".join(
+            [
+                "python benchmarks/peers/run.py --networks",
+                *options.networks,
+                "--rows",
+                *options.rows,
+            ]
+        ),
         "python": platform.python_version(),
         "machine": _timing.processor(),
         "threads": options.threads,

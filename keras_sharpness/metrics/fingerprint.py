@@ -73,7 +73,8 @@ def describe_operator(operator: LinearOperator, use: str) -> dict[str, Any]:
         raise ValueError(
             f"{use} needs an Objective or a curvature operator of this "
             "package, whose weights and data tell whether a file belongs to "
-            f"it. Received: {type(operator).__name__}."
+            f"it. Received: {type(operator).__name__}. Pass one of these, or "
+            "do without."
         )
     return {
         "matrix": dataclasses.asdict(operator.curvature),

@@ -10,7 +10,8 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.metrics.fingerprint import describe_operator
-from keras_sharpness.metrics.operators import CurvatureOperator
+from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.operators import CurvatureOperator, as_operator
 from keras_sharpness.results import (
     TEMPORARY_PREFIX,
     replaced_atomically,
@@ -28,9 +29,12 @@ class StoredProducts(LinearOperator):
     measurements of this package multiply the same vectors whenever they are
     called with the same options: one that was stopped, called again, goes
     through what it had finished within seconds and on from there, and ends
-    with the same bits as if it had never been stopped. Nor are products
-    computed twice that two measurements share, such as those of a trace by 16
-    and by 32 probes.
+    with the same bits as if it had never been stopped. (A kill while the
+    products of one block are being written is the exception: what is missing
+    of the block is computed without the rest, and may round otherwise.) SciPy's
+    solvers need their start vector, as `eigsh(..., v0=)`, to do the same. Nor
+    are products computed twice that two measurements share, such as those of a
+    trace by 16 and by 32 probes.
 
     Products are rounded to the dtype of the weights, in which a file keeps
     them, whether they are read or computed: `bytes = 4 P` for each of a float32
@@ -39,8 +43,8 @@ class StoredProducts(LinearOperator):
     F1. Nothing is deleted; remove the folder when it has served.
 
     Args:
-        operator: `HessianOperator`, or another curvature operator of this
-            package.
+        operator: `Objective`, whose Hessian it is, or a curvature operator
+            of this package.
         folder: Path of the folder, made if it is missing.
 
     Attributes:
@@ -62,19 +66,24 @@ class StoredProducts(LinearOperator):
     import keras
     import keras_sharpness as ks
     import numpy as np
-    from keras_sharpness.metrics import HessianOperator, StoredProducts
+    from keras_sharpness.metrics import StoredProducts
 
     model = keras.Sequential([keras.Input((9,)), keras.layers.Dense(3)])
     objective = ks.Objective(model, np.eye(9), np.ones((9, 3)), loss="mse")
     with tempfile.TemporaryDirectory() as folder:
-        hessian = StoredProducts(HessianOperator(objective), folder)
+        hessian = StoredProducts(objective, folder)
         first = ks.hessian_trace(hessian, num_probes=4)
         again = ks.hessian_trace(hessian, num_probes=8)
         assert (hessian.num_computed, hessian.num_read) == (8, 4)
     ```
     """
 
-    def __init__(self, operator: CurvatureOperator, folder: str | os.PathLike):
+    def __init__(
+        self,
+        operator: Objective | CurvatureOperator,
+        folder: str | os.PathLike,
+    ):
+        operator = as_operator(operator)
         self._folder = pathlib.Path(folder)
         # As JSON gives it back, tuples as lists.
         description = json.loads(

@@ -11,30 +11,19 @@ from keras_sharpness.metrics.operators import (
     GaussNewtonOperator,
     HessianOperator,
 )
+from tests.metrics.small_classifier import eight_samples, small_classifier
 
 STEPS = 5
 
 
 @pytest.fixture
 def model():
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input((3,)),
-            keras.layers.Dense(4, activation="tanh"),
-            keras.layers.Dense(2),
-        ]
-    )
-    model.compile(
-        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    return model
+    return small_classifier()
 
 
 @pytest.fixture
 def data():
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((8, 3)), rng.integers(0, 2, 8)
+    return eight_samples()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Products kept in a folder, and measurements that go on from there."""
 
-import keras
 import numpy as np
 import pytest
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
@@ -11,29 +10,17 @@ from keras_sharpness.metrics.operators import (
     HessianOperator,
 )
 from keras_sharpness.metrics.stored_products import StoredProducts
+from tests.metrics.small_classifier import eight_samples, small_classifier
 
 
 @pytest.fixture
 def model(request):
-    keras.utils.set_random_seed(0)
-    dtype = getattr(request, "param", "float32")
-    model = keras.Sequential(
-        [
-            keras.Input((3,)),
-            keras.layers.Dense(4, activation="tanh", dtype=dtype),
-            keras.layers.Dense(2, dtype=dtype),
-        ]
-    )
-    model.compile(
-        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    return model
+    return small_classifier(getattr(request, "param", "float32"))
 
 
 @pytest.fixture
 def data():
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((8, 3)), rng.integers(0, 2, 8)
+    return eight_samples()
 
 
 @pytest.fixture
@@ -47,12 +34,7 @@ def vectors(operator):
     return rng.standard_normal((operator.shape[0], 5))
 
 
-both_dtypes = pytest.mark.parametrize(
-    "model", ["float32", "float64"], indirect=True
-)
-
-
-@both_dtypes
+@pytest.mark.parametrize("model", ["float32", "float64"], indirect=True)
 def test_what_is_read_is_what_was_computed(operator, vectors, tmp_path):
     dtype = operator.objective.layout.dtype
     first = StoredProducts(operator, tmp_path / "new")
@@ -153,6 +135,13 @@ def test_a_measurement_goes_on_where_it_was_stopped(operator, name, tmp_path):
     np.testing.assert_array_equal(found, expected)
     assert stopped.num_computed >= 4
     assert stopped.num_computed + resumed.num_computed == whole.num_computed
+
+
+def test_an_objective_stands_for_its_hessian(operator, vectors, tmp_path):
+    computed = StoredProducts(operator, tmp_path) @ vectors
+    stored = StoredProducts(operator.objective, tmp_path)
+    np.testing.assert_array_equal(stored @ vectors, computed)
+    assert stored.num_read == 5
 
 
 def test_variables_and_settings_are_the_operators(operator, tmp_path):
