@@ -55,17 +55,17 @@ class Curvature:
         if self.matrix in ("fisher", "monte-carlo-fisher"):
             output_matrices.check_likelihood(specification, self.matrix)
 
-    def products(self, derivatives: Derivatives) -> Callable:
+    def product(self, derivatives: Derivatives) -> Callable:
         """The function that multiplies, to be traced.
 
         Args:
             derivatives: `Derivatives` by the variables at `places`.
 
         Returns:
-            Function with the arguments of `Derivatives.hessian_products`.
+            Function with the arguments of `Derivatives.hessian_product`.
         """
         if self.matrix == "hessian":
-            return derivatives.hessian_products
+            return derivatives.hessian_product
         matrices = {
             "gauss-newton": output_matrices.gauss_newton,
             "empirical-fisher": output_matrices.empirical_fisher,
@@ -74,4 +74,4 @@ class Curvature:
                 num_samples=self.num_samples, seed=self.seed
             ),
         }
-        return derivatives.output_products(matrices[self.matrix])
+        return derivatives.output_product(matrices[self.matrix])

@@ -62,7 +62,7 @@ class Derivatives:
             part = tf.cast(share, loss.dtype) * loss
         return loss, _gradient(tape, part, chosen)
 
-    def hessian_products(
+    def hessian_product(
         self,
         weights: list[Any],
         state: list[Any],
@@ -70,10 +70,10 @@ class Derivatives:
         y: Any,
         sample_weight: Any,
         share: Any,
-        vectors: Any,
+        vector: list[Any],
         index: Any = None,
-    ) -> list[list[Any]]:
-        """Products with share · ∇²loss: reverse over reverse.
+    ) -> list[Any]:
+        """Product with share · ∇²loss: reverse over reverse.
 
         Args:
             weights: As for `gradient`, and so are `state` to `share`.
@@ -82,25 +82,25 @@ class Derivatives:
             y: See there.
             sample_weight: See there.
             share: See there.
-            vectors: List of K lists of tensors, shaped as the variables.
+            vector: List of tensors, shaped as the variables.
             index: Scalar tensor, the place of the batch; has no effect here.
 
         Returns:
-            List of K lists of tensors.
+            List of tensors.
         """
         del index
         chosen = self._chosen(weights)
-        with tf.GradientTape(persistent=True) as tape:
+        with tf.GradientTape() as tape:
             tape.watch(chosen)
             gradient = self.gradient(
                 weights, state, x, y, sample_weight, share
             )[1]
-        return [_gradient(tape, gradient, chosen, vector) for vector in vectors]
+        return _gradient(tape, gradient, chosen, vector)
 
-    def output_products(
+    def output_product(
         self, matrix: "OutputMatrix"
-    ) -> Callable[..., list[list[Any]]]:
-        """Products with share · (Jᵀ M J + ∇²Ω), J the Jacobian of the outputs.
+    ) -> Callable[..., list[Any]]:
+        """Product with share · (Jᵀ M J + ∇²Ω), J the Jacobian of the outputs.
 
         J v is the derivative of Jᵀ u by u: two reverse passes, of which the
         compiler keeps only what depends on v, so that it costs what a forward
@@ -110,16 +110,14 @@ class Derivatives:
             matrix: `OutputMatrix`, M.
 
         Returns:
-            Function with the arguments of `hessian_products`.
+            Function with the arguments of `hessian_product`.
         """
 
-        def products(
-            weights, state, x, y, sample_weight, share, vectors, index
-        ):
+        def product(weights, state, x, y, sample_weight, share, vector, index):
             chosen = self._chosen(weights)
-            tape, bent = (tf.GradientTape(persistent=True) for _ in range(2))
+            tape = tf.GradientTape(persistent=True)
             with contextlib.ExitStack() as stack:
-                with bent, tape:
+                with tf.GradientTape() as bent, tape:
                     bent.watch(chosen)
                     tape.watch(chosen)
                     forward = stack.enter_context(
@@ -133,25 +131,18 @@ class Derivatives:
                         else _gradient(tape, forward.penalty, chosen)
                     )
                 co_tangents = [tf.zeros_like(output) for output in outputs]
-                with tf.GradientTape(persistent=True) as linear:
+                with tf.GradientTape() as linear:
                     linear.watch(co_tangents)
                     pulled = _gradient(tape, outputs, chosen, co_tangents)
                 multiply = matrix(forward, sample_weight, index)
-                results = []
-                for vector in vectors:
-                    pushed = _gradient(linear, pulled, co_tangents, vector)
-                    product = _gradient(tape, outputs, chosen, multiply(pushed))
-                    if slope is not None:
-                        extra = _gradient(bent, slope, chosen, vector)
-                        product = [
-                            a + b for a, b in zip(product, extra, strict=True)
-                        ]
-                    results.append(
-                        [tf.cast(share, part.dtype) * part for part in product]
-                    )
-            return results
+                pushed = _gradient(linear, pulled, co_tangents, vector)
+                result = _gradient(tape, outputs, chosen, multiply(pushed))
+                if slope is not None:
+                    extra = _gradient(bent, slope, chosen, vector)
+                    result = [a + b for a, b in zip(result, extra, strict=True)]
+                return [tf.cast(share, part.dtype) * part for part in result]
 
-        return products
+        return product
 
     def _chosen(self, weights: list[Any]) -> list[Any]:
         if self._places is None:

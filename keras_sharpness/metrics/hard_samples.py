@@ -288,7 +288,7 @@ class HardSamples:
         """A step of Lanczos, and the gradient, which all steps share."""
         derivatives = Derivatives(self._objective._batch_loss)
         here = (weights, state, x, y, None, 1.0)
-        (product,) = derivatives.hessian_products(*here, [vector])
+        product = derivatives.hessian_product(*here, vector)
         step = lanczos_step(product, vector, last, beta)
         return *step, *derivatives.gradient(*here)[1]
 

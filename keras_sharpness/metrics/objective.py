@@ -90,8 +90,8 @@ class Objective:
             `"recalibrate"` estimates the statistics: the training data, when
             this objective is that of the test data. Its own data by default.
         block_size: Int. Vectors that are multiplied by the curvature at once,
-            which costs memory for each; from the free memory of the machine,
-            and at most 8, when left out.
+            which costs memory for each. When left out, as many as gain time
+            and as the free memory has room for, at most 8.
         keep_activations: Bool. Whether a curvature operator keeps, from one
             product to the next, the activations and first derivatives of the
             data at its point: a fifth to a third of the time of a product. It

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import psutil
 import tensorflow as tf
 
@@ -81,8 +80,10 @@ class KeptPasses:
         index: int,
         batch_size: int,
         stand: Callable[[], None],
+        *,
+        at_once: int,
     ) -> list[list[Any]]:
-        """`compiled(vectors, *others)`, from what is kept of the batch.
+        """`compiled(vector, *others)` of vectors, from what is kept.
 
         Args:
             compiled: `tf.function`.
@@ -91,19 +92,28 @@ class KeptPasses:
             index: Int. The place of the batch.
             batch_size: Int. Samples in it.
             stand: Callable. Called before the point is looked at.
+            at_once: Int. Vectors that the second stage gets at once.
 
         Returns:
             List of K lists of tensors.
         """
-        stages = self._stages(compiled, (vectors, *others))
+        stages = self._stages(compiled, (vectors[0], *others))
         place = (id(stages), index)
         if place not in self._kept:
             stand()
             num_bytes = stages.num_bytes(batch_size)
             if num_bytes > self._room:
-                return compiled(vectors, *others)
+                return [compiled(vector, *others) for vector in vectors]
             tensors = [t for t in tf.nest.flatten(others) if t is not None]
             self._kept[place] = stages.first(tensors)
             self._room -= num_bytes
-        flat = stages.second(self._kept[place], tf.nest.flatten(vectors))
-        return keras.tree.pack_sequence_as(vectors, flat)
+        kept = self._kept[place]
+        if at_once == 1:
+            return [stages.second(kept, vector) for vector in vectors]
+        return [
+            product
+            for start in range(0, len(vectors), at_once)
+            for product in stages.second_of_each(
+                kept, vectors[start : start + at_once]
+            )
+        ]

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
+from keras_sharpness.metrics.compiled.dependent import dependent_operations
 from keras_sharpness.metrics.compiled.tensor_bytes import tensor_bytes
 
 # Repeated rather than kept where that saves memory: one pass over memory at
@@ -115,7 +116,7 @@ def cut(
         is cheap; the minimum cut is that of PyTorch's AOTAutograd.
     """
     outputs = list(outputs)
-    after = _dependent(given, outputs)
+    after = dependent_operations(given, outputs)
     wanted = [tensor for tensor in outputs if tensor.op.name not in after]
     wanted += [
         tensor
@@ -134,24 +135,6 @@ def cut(
             after[operation.name] = operation
             stack += [t for t in operation.inputs if t.name not in names]
     return kept, set(after)
-
-
-def _dependent(given: Sequence[str], outputs: list[Any]) -> dict[str, Any]:
-    """The operations between the given tensors and the outputs."""
-    if not outputs:
-        return {}
-    depends = {name.split(":")[0] for name in given}
-    for operation in outputs[0].graph.get_operations():
-        if any(tensor.op.name in depends for tensor in operation.inputs):
-            depends.add(operation.name)
-    between: dict[str, Any] = {}
-    stack = [tensor.op for tensor in outputs]
-    while stack:
-        operation = stack.pop()
-        if operation.name in depends and operation.name not in between:
-            between[operation.name] = operation
-            stack += [tensor.op for tensor in operation.inputs]
-    return between
 
 
 def _reachable(wanted: list[Any], cheap: frozenset[str]) -> dict[str, Any]:

@@ -35,9 +35,26 @@ def graph_bytes(function: Any, batch_size: int) -> int:
     Returns:
         Int.
     """
-    return sum(
-        tensor_bytes(tensor, batch_size)
+    return sum(_bytes_of_each(function, batch_size))
+
+
+def mean_bytes(function: Any, batch_size: int) -> float:
+    """Bytes that an operation of a graph puts out, on average.
+
+    Args:
+        function: TensorFlow concrete function.
+        batch_size: Int. For axes whose length the graph leaves open.
+
+    Returns:
+        Float.
+    """
+    each = _bytes_of_each(function, batch_size)
+    return sum(each) / max(len(each), 1)
+
+
+def _bytes_of_each(function: Any, batch_size: int) -> list[int]:
+    return [
+        sum(tensor_bytes(tensor, batch_size) for tensor in operation.outputs)
         for operation in function.graph.get_operations()
         if operation.type not in ("Placeholder", "Const")
-        for tensor in operation.outputs
-    )
+    ]

@@ -1,6 +1,6 @@
 """A traced function cut in two, at what some of its arguments change."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from keras_sharpness.metrics.compiled.memory_order import (
     waiting_for,
 )
 from keras_sharpness.metrics.compiled.smallest_cut import cut
+from keras_sharpness.metrics.compiled.subgraph import Subgraph
 from keras_sharpness.metrics.compiled.tensor_bytes import tensor_bytes
 
 
@@ -24,9 +25,9 @@ class TwoStages:
     whole function; optimised apart, they may differ in the last digits.
 
     Operations are cut as a graph, so that it works for whatever can be traced.
-    Control dependencies are dropped: nothing but outputs is computed. The
-    second stage runs in an order in which little is held at once, unless XLA
-    compiles it, which has an order of its own; and zeros are not added.
+    Control dependencies are dropped. The second stage runs in an order in which
+    little is held at once, unless XLA compiles it, which has an order of its
+    own; and zeros are not added.
 
     Args:
         function: TensorFlow concrete function whose first arguments are a.
@@ -40,6 +41,9 @@ class TwoStages:
             what is kept and its own outputs behind.
         second: Function of that list and the tensors a, flat, that returns the
             outputs of `function`, flat.
+        second_of_each: Function of that list and several a, each a flat list,
+            that returns as many lists of outputs. Their operations may run
+            side by side, where one of `second` alone leaves cores idle.
     """
 
     def __init__(
@@ -51,7 +55,6 @@ class TwoStages:
         num_first: int = 0,
     ):
         graph = function.graph
-        self._definition = graph.as_graph_def()
         captures = {inner.name: outer for outer, inner in graph.captures}
         given = [tensor.name for tensor in function.inputs[:num_given]]
         others = [
@@ -70,25 +73,39 @@ class TwoStages:
         waits = {} if jit_compile else _waits(after, function.outputs[:count])
         kept = [tensor.name for tensor in self._kept]
         found = [*kept, *(tensor.name for tensor in early)]
-        before = _needed([*self._kept, *early])
+        before = Subgraph(graph, _needed([*self._kept, *early]))
+        behind = Subgraph(graph, after, zeros=zeros, waits=waits)
 
         def first(tensors):
             here = tf.compat.v1.get_default_graph()
             known = dict(zip(others, tensors, strict=True))
             for name, outer in captures.items():
                 known[name] = here.capture(outer)
-            return self._import(before, known, found, zeros=set(), waits={})
+            return before.compute(known, found)
 
         def second(tensors, vectors):
             known = dict(zip(kept, tensors[: len(kept)], strict=True))
             known.update(zip(given, vectors, strict=True))
-            return self._import(after, known, outputs, zeros=zeros, waits=waits)
+            return behind.compute(known, outputs)
+
+        # Copies in one graph are optimised together, which of a large network
+        # takes as long as hundreds of products. A function is optimised once.
+        called = tf.function(
+            second,
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
+
+        def second_of_each(tensors, several):
+            one = second if jit_compile else called
+            return [one(tensors, vectors) for vectors in several]
 
         self.first = tf.function(first, autograph=False)
-        self.second = tf.function(
-            second, autograph=False, jit_compile=jit_compile or None
+        self.second, self.second_of_each = (
+            tf.function(stage, autograph=False, jit_compile=jit_compile or None)
+            for stage in (second, second_of_each)
         )
-        for stage in (self.first, self.second):
+        for stage in (self.first, self.second, self.second_of_each, called):
             # TensorFlow takes those of all functions for one that is traced
             # again and again, and advises against it.
             stage._omit_frequent_tracing_warning = True
@@ -107,49 +124,6 @@ class TwoStages:
             for tensor in self._kept
             if tensor.op.type not in ("Placeholder", "ReadVariableOp")
         )
-
-    def _import(
-        self,
-        names: set[str],
-        known: dict[str, Any],
-        outputs: list[str],
-        *,
-        zeros: Set[str],
-        waits: Mapping[str, str],
-    ) -> list[Any]:
-        part = tf.compat.v1.GraphDef()
-        part.versions.CopyFrom(self._definition.versions)
-        part.library.CopyFrom(self._definition.library)
-        used = set()
-        for node in self._definition.node:
-            if node.name in names and node.op != "Placeholder":
-                copy = part.node.add()
-                copy.CopyFrom(node)
-                inputs = [
-                    i
-                    for i in node.input
-                    if not i.startswith("^")
-                    and not (node.op == "AddN" and i in zeros)
-                ]
-                if node.op == "AddN":
-                    copy.attr["N"].i = len(inputs)
-                del copy.input[:]
-                copy.input.extend(inputs)
-                used.update(inputs)
-                if node.name in waits:
-                    copy.input.append(f"^{waits[node.name]}")
-        inside = {name: known[name] for name in known if _short(name) in used}
-        computed = [name for name in outputs if name not in known]
-        found = dict(
-            zip(
-                computed,
-                tf.graph_util.import_graph_def(
-                    part, inside, return_elements=computed, name=""
-                ),
-                strict=True,
-            )
-        )
-        return [known[n] if n in known else found[n] for n in outputs]
 
 
 def _idle_zeros(names: set[str], outputs: list[Any]) -> set[str]:
@@ -197,8 +171,3 @@ def _needed(tensors: Iterable[Any]) -> set[str]:
             needed.add(operation.name)
             stack.extend(tensor.op for tensor in operation.inputs)
     return needed
-
-
-def _short(name: str) -> str:
-    # As nodes name their inputs: the first output has no number.
-    return name.removesuffix(":0")

@@ -6,6 +6,7 @@ import pytest
 import keras_sharpness as ks
 from keras_sharpness.metrics.compiled.block_size import (
     MAX_BLOCK,
+    at_once_of,
     block_size_for,
 )
 from tests import oracle_networks
@@ -24,6 +25,19 @@ def test_fits_in_half_of_what_is_free(gradients_free, expected):
 def test_the_machine_is_asked():
     # 280 bytes fit eight times on any machine, and so do none.
     assert block_size_for(280) == block_size_for(0) == MAX_BLOCK
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("num_vectors", range(1, 41))
+def test_at_once_leaves_no_rest_if_it_can(num_vectors, fused):
+    at_once = at_once_of(num_vectors, fused=fused)
+    assert 1 <= at_once <= min(num_vectors, MAX_BLOCK)
+    divisors = [n for n in range(3, MAX_BLOCK + 1) if num_vectors % n == 0]
+    if set(divisors) - ({8} if fused else {3}):
+        assert at_once in divisors
+    # More calls than two or three of one size cost time.
+    if num_vectors >= 8:
+        assert at_once >= 3
 
 
 @pytest.mark.parametrize("block_size", [1, 3, None])

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from keras_sharpness.metrics.compiled.tensor_bytes import (
     graph_bytes,
+    mean_bytes,
     tensor_bytes,
 )
 
@@ -21,6 +22,7 @@ def multiplication():
 def test_bytes_of_a_graph():
     # The product and the identity that returns it, 7 x 5 float32 each.
     assert graph_bytes(multiplication(), 7) == 2 * 7 * 5 * 4
+    assert mean_bytes(multiplication(), 7) == 7 * 5 * 4
 
 
 def test_bytes_of_a_tensor():

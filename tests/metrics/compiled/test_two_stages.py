@@ -43,6 +43,32 @@ def test_the_stages_make_the_whole(cut):
             np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
+def test_several_at_once_are_each_alone(cut):
+    _, function, stages = cut
+    rng = np.random.default_rng(0)
+    data = tf.constant(rng.standard_normal((3, 3)), tf.float32)
+    several = tf.constant(rng.standard_normal((4, 3, 1)), tf.float32)
+    found = stages.second_of_each(
+        stages.first([data]), [[vector] for vector in several]
+    )
+    for outputs, vector in zip(found, several, strict=True):
+        for one, expected in zip(outputs, function(vector, data), strict=True):
+            # As above.
+            np.testing.assert_allclose(one, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_several_at_once_call_one_function():
+    @tf.function(autograph=False)
+    def function(vector):
+        return [tf.tanh(vector) * 2.0]
+
+    concrete = function.get_concrete_function(tf.TensorSpec([3]))
+    stages = TwoStages(concrete, 1, jit_compile=False)
+    stages.second_of_each(stages.first([]), [[tf.ones(3)]] * 5)
+    # Not five copies, whose optimisation takes most of a first product.
+    assert "Tanh" not in operations(stages.second_of_each)
+
+
 def test_each_operation_is_in_one_stage(cut):
     _, _, stages = cut
     stages.second(stages.first([tf.eye(3)]), [tf.ones((3, 1))])

@@ -1,0 +1,86 @@
+"""Some operations of a traced graph, to be computed elsewhere."""
+
+from collections.abc import Collection, Iterable, Mapping, Set
+from typing import Any
+
+import tensorflow as tf
+
+
+class Subgraph:
+    """Some operations of a traced graph, to be computed elsewhere.
+
+    Control dependencies are dropped: what is asked for is computed, and
+    nothing else.
+
+    Args:
+        graph: `tf.Graph`, as it is now.
+        names: Names of operations of it; placeholders among them do not count.
+        zeros: Names of operations whose results sums are to leave out.
+        waits: Dict. The name of an operation to that of one it waits for.
+    """
+
+    def __init__(
+        self,
+        graph: tf.Graph,
+        names: Set[str],
+        *,
+        zeros: Collection[str] = (),
+        waits: Mapping[str, str] | None = None,
+    ):
+        waits = waits or {}
+        definition = graph.as_graph_def()
+        self._part = tf.compat.v1.GraphDef()
+        self._part.versions.CopyFrom(definition.versions)
+        self._part.library.CopyFrom(definition.library)
+        self._used: set[str] = set()
+        for node in definition.node:
+            if node.name in names and node.op != "Placeholder":
+                copy = self._part.node.add()
+                copy.CopyFrom(node)
+                inputs = [
+                    i
+                    for i in node.input
+                    if not i.startswith("^")
+                    and not (node.op == "AddN" and i in zeros)
+                ]
+                if node.op == "AddN":
+                    copy.attr["N"].i = len(inputs)
+                del copy.input[:]
+                copy.input.extend(inputs)
+                self._used.update(inputs)
+                if node.name in waits:
+                    copy.input.append(f"^{waits[node.name]}")
+
+    def compute(
+        self, known: Mapping[str, Any], outputs: Iterable[str]
+    ) -> list[Any]:
+        """Puts the operations into the graph that is traced now.
+
+        Args:
+            known: Dict. Names of tensors of the operations' own graph to
+                those that take their place: all that they need from outside.
+            outputs: Names of tensors of their own graph.
+
+        Returns:
+            List of tensors of the graph that is traced now, for `outputs`.
+        """
+        outputs = list(outputs)
+        inside = {
+            name: known[name] for name in known if _short(name) in self._used
+        }
+        computed = [name for name in outputs if name not in known]
+        found = dict(
+            zip(
+                computed,
+                tf.graph_util.import_graph_def(
+                    self._part, inside, return_elements=computed, name=""
+                ),
+                strict=True,
+            )
+        )
+        return [known[n] if n in known else found[n] for n in outputs]
+
+
+def _short(name: str) -> str:
+    # As nodes name their inputs: the first output has no number.
+    return name.removesuffix(":0")
