@@ -117,7 +117,8 @@ class CurvatureProducts:
             at_once = self._vectors_at_once(
                 len(vectors), batch, share, differentiate
             )
-            compiled = self._compiled(curvature, kept is not None)
+            in_stages = kept is not None or len(vectors) > 1
+            compiled = self._compiled(curvature, in_stages)
             # What is kept serves all vectors. What is not is computed anew for
             # every step, and data sets are read anew.
             step = at_once if kept is not None else max(at_once, MAX_BLOCK)
@@ -126,7 +127,7 @@ class CurvatureProducts:
                 tensors = self._tensors(vectors[block], curvature)
                 for index, part in enumerate(self._in_parts(batches)):
                     others = (*part[:3], share(part), tf.constant(index))
-                    if kept is None and len(tensors) == 1:
+                    if not in_stages:
                         stand()
                         products = [compiled(tensors[0], *others)]
                     else:
@@ -177,9 +178,11 @@ class CurvatureProducts:
             else:
                 yield from self._parts.of(batch)
 
-    def _compiled(self, curvature: Curvature, keep: bool) -> Callable:
+    def _compiled(self, curvature: Curvature, in_stages: bool) -> Callable:
         def vector_first(weights, state, vector, x, y, weight, share, index):
-            pooling = quick_max_pooling() if keep else contextlib.nullcontext()
+            pooling = (
+                quick_max_pooling() if in_stages else contextlib.nullcontext()
+            )
             with pooling:
                 return multiply(
                     weights, state, x, y, weight, share, vector, index
@@ -191,7 +194,7 @@ class CurvatureProducts:
             twice=True,
         )
         return self._point.compile(
-            (curvature, keep), vector_first, jit_compile=self._jit_compile
+            (curvature, in_stages), vector_first, jit_compile=self._jit_compile
         )
 
     def _two_stages(self, compiled: Any, arguments: tuple) -> TwoStages:
