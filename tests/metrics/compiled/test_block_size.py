@@ -1,5 +1,6 @@
 """How many vectors are multiplied at once."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -56,3 +57,25 @@ def test_it_must_be_positive(float64):
     model, data = oracle_networks.load("mlp_tanh")
     with pytest.raises(ValueError, match="block_size=0"):
         ks.Objective(model, data["x"], data["y"], block_size=0)
+
+
+def test_blocks_of_all_sizes_are_traced_once():
+    calls = []
+
+    class Counting(keras.layers.Dense):
+        def call(self, inputs):
+            calls.append(inputs)
+            return super().call(inputs)
+
+    model = keras.Sequential([keras.Input((4,)), Counting(3)])
+    x = np.random.default_rng(0).standard_normal((12, 4))
+    objective = ks.Objective(model, x, x[:, :3], loss="mean_squared_error")
+    block = np.random.default_rng(0).standard_normal((objective.size, 11))
+    products = objective.hessian_product(block[:, :2])
+    before = len(calls)
+    assert before
+    for width in (3, 8, 11):
+        wider = objective.hessian_product(block[:, :width])
+        # Sums of a dozen terms in float32.
+        np.testing.assert_allclose(wider[:, :2], products, rtol=1e-5, atol=1e-6)
+    assert len(calls) == before

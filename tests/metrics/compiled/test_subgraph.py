@@ -1,0 +1,82 @@
+"""Operations of one graph, computed in another."""
+
+import pytest
+import tensorflow as tf
+
+from keras_sharpness.metrics.compiled.dependent import dependent_operations
+from keras_sharpness.metrics.compiled.subgraph import Subgraph
+
+
+@pytest.fixture
+def traced():
+    """(a, b) → [a² + b², b³], and the function's graph."""
+
+    @tf.function(autograph=False)
+    def function(a, b):
+        return [tf.square(a) + tf.square(b), b * b * b]
+
+    scalar = tf.TensorSpec([])
+    return function.get_concrete_function(scalar, scalar)
+
+
+def test_what_depends_on_a_tensor(traced):
+    a, b = traced.inputs
+    of_a = dependent_operations([a.name], traced.outputs)
+    of_b = dependent_operations([b.name], traced.outputs)
+    types = sorted(operation.type for operation in of_a.values())
+    # The last one returns the sum.
+    assert types == ["AddV2", "Identity", "Placeholder", "Square"]
+    assert sum(operation.type == "Mul" for operation in of_b.values()) == 2
+    assert dependent_operations([a.name], traced.outputs[1:]) == {}
+    assert dependent_operations([a.name], []) == {}
+
+
+def test_computes_what_takes_the_place_of_its_tensors(traced):
+    a, _ = traced.inputs
+    names = dependent_operations([a.name], traced.outputs)
+    (square,) = (
+        tensor
+        for operation in names.values()
+        for tensor in operation.inputs
+        if tensor.op.name not in names
+    )
+    part = Subgraph(traced.graph, names.keys())
+    outputs = [tensor.name for tensor in traced.outputs]
+
+    @tf.function(autograph=False)
+    def elsewhere(x, y, z):
+        known = {a.name: x, square.name: y, outputs[1]: z}
+        return part.compute(known, outputs)
+
+    found = elsewhere(tf.constant(3.0), tf.constant(4.0), tf.constant(5.0))
+    # 3² and what stands for b²; the second output is known already.
+    assert [float(tensor) for tensor in found] == [13.0, 5.0]
+    operations = elsewhere.get_concrete_function(
+        *[tf.TensorSpec([])] * 3
+    ).graph.get_operations()
+    assert not any(operation.type == "Mul" for operation in operations)
+    assert sum(operation.type == "Square" for operation in operations) == 1
+
+
+def test_runs_in_the_order_asked_for(traced):
+    operations = traced.graph.get_operations()
+    first, second = (o.name for o in operations if o.type == "Square")
+    names = {operation.name for operation in operations}
+    part = Subgraph(traced.graph, names, waits={first: second})
+
+    @tf.function(autograph=False)
+    def elsewhere(a, b):
+        known = {
+            tensor.name: value
+            for tensor, value in zip(traced.inputs, (a, b), strict=True)
+        }
+        return part.compute(known, [traced.outputs[0].name])
+
+    scalar = tf.TensorSpec([])
+    graph = elsewhere.get_concrete_function(scalar, scalar).graph
+    waits = {
+        operation.name: [other.type for other in operation.control_inputs]
+        for operation in graph.get_operations()
+        if operation.type == "Square"
+    }
+    assert sorted(waits.values()) == [[], ["Square"]]
