@@ -7,7 +7,9 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from keras_sharpness.metrics.compiled.dependent import dependent_operations
+from keras_sharpness.metrics.compiled.dependent_operations import (
+    dependent_operations,
+)
 from keras_sharpness.metrics.compiled.tensor_bytes import tensor_bytes
 
 # Repeated rather than kept where that saves memory: one pass over memory at
