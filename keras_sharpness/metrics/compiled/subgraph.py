@@ -16,6 +16,8 @@ class Subgraph:
         graph: `tf.Graph`, as it is now.
         names: Names of operations of it; placeholders among them do not count.
         zeros: Names of operations whose results sums are to leave out.
+        biases: Dict. The name of an `AddN` operation to that of a `Tile`
+            operation among its terms, which it is to add without repeating it.
         waits: Dict. The name of an operation to that of one it waits for.
     """
 
@@ -25,31 +27,53 @@ class Subgraph:
         names: Set[str],
         *,
         zeros: Collection[str] = (),
+        biases: Mapping[str, str] | None = None,
         waits: Mapping[str, str] | None = None,
     ):
-        waits = waits or {}
+        waits, biases = waits or {}, biases or {}
         definition = graph.as_graph_def()
         self._part = tf.compat.v1.GraphDef()
         self._part.versions.CopyFrom(definition.versions)
         self._part.library.CopyFrom(definition.library)
-        self._used: set[str] = set()
         for node in definition.node:
             if node.name in names and node.op != "Placeholder":
                 copy = self._part.node.add()
                 copy.CopyFrom(node)
+                left_out = {*zeros, biases.get(node.name)}
                 inputs = [
                     i
                     for i in node.input
                     if not i.startswith("^")
-                    and not (node.op == "AddN" and i in zeros)
+                    and not (node.op == "AddN" and i in left_out)
                 ]
                 if node.op == "AddN":
                     copy.attr["N"].i = len(inputs)
                 del copy.input[:]
                 copy.input.extend(inputs)
-                self._used.update(inputs)
+                if node.name in biases:
+                    tile = graph.get_operation_by_name(biases[node.name])
+                    self._add_bias(copy, tile.inputs[0])
                 if node.name in waits:
                     copy.input.append(f"^{waits[node.name]}")
+        self._used = {i for node in self._part.node for i in node.input}
+
+    def _add_bias(self, node: Any, bias: tf.Tensor) -> None:
+        """Makes a sum the sum of what it was and a bias."""
+        terms = self._part.node.add()
+        terms.CopyFrom(node)
+        terms.name = f"{node.name}/terms"
+        shape = self._part.node.add(name=f"{node.name}/shape", op="Const")
+        shape.attr["dtype"].type = tf.int32.as_datatype_enum
+        shape.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([-1]))
+        vector = self._part.node.add(name=f"{node.name}/vector", op="Reshape")
+        vector.input.extend([_short(bias.name), shape.name])
+        vector.attr["T"].CopyFrom(node.attr["T"])
+        vector.attr["Tshape"].type = tf.int32.as_datatype_enum
+        node.op = "BiasAdd"
+        del node.input[:]
+        node.input.extend([terms.name, vector.name])
+        del node.attr["N"]
+        node.attr["data_format"].s = b"NHWC"
 
     def compute(
         self, known: Mapping[str, Any], outputs: Iterable[str]
