@@ -70,3 +70,37 @@ def test_runs_in_the_order_asked_for(traced):
         if operation.type == "Square"
     }
     assert sorted(waits.values()) == [[], ["Square"]]
+
+
+def test_sums_leave_out_zeros_and_do_not_repeat_biases():
+    @tf.function(autograph=False)
+    def function(x, b):
+        repeated = tf.tile(tf.reshape(b, [1, 1, 2]), [2, 3, 1])
+        return [tf.add_n([x, tf.zeros_like(x), repeated])]
+
+    x, b = (
+        tf.constant([[[1.0, 2.0]] * 3, [[3.0, 4.0]] * 3]),
+        tf.constant([10.0, 20.0]),
+    )
+    concrete = function.get_concrete_function(x, b)
+    graph = concrete.graph
+    by_type = {o.type: o.name for o in graph.get_operations()}
+    part = Subgraph(
+        graph,
+        {o.name for o in graph.get_operations()}
+        - {by_type["ZerosLike"], by_type["Tile"]},
+        zeros=[by_type["ZerosLike"]],
+        biases={by_type["AddN"]: by_type["Tile"]},
+    )
+    names = [tensor.name for tensor in concrete.inputs]
+
+    @tf.function(autograph=False)
+    def elsewhere(x, b):
+        known = dict(zip(names, (x, b), strict=True))
+        return part.compute(known, [tensor.name for tensor in concrete.outputs])
+
+    expected = [[[11.0, 22.0]] * 3, [[13.0, 24.0]] * 3]
+    assert elsewhere(x, b)[0].numpy().tolist() == expected
+    operations = elsewhere.get_concrete_function(x, b).graph.get_operations()
+    (sums,) = (o for o in operations if o.type == "AddN")
+    assert len(sums.inputs) == 1

@@ -135,27 +135,3 @@ def test_the_second_stage_runs_in_an_order_that_holds_little():
     for i in range(num_layers - 3):
         # At most three side by side, each with the sum before it.
         assert ran.index(f"early {i + 3}") > ran.index(f"late {i}")
-
-
-def test_zeros_are_not_added():
-    @tf.function(autograph=False)
-    def function(vector, data):
-        zeros = tf.zeros([3]) * 1
-        terms = [vector * data, tf.zeros_like(vector), tf.fill([3], 0.0)]
-        return [tf.add_n(terms), tf.add_n([tf.zeros_like(vector)] * 2), zeros]
-
-    shape = tf.TensorSpec([3])
-    concrete = function.get_concrete_function(shape, shape)
-    stages = TwoStages(concrete, 1, jit_compile=False)
-    x, y = tf.constant([1.0, 2.0, 3.0]), tf.constant([-1.0, 0.5, 2.0])
-    sums, nothing, zeros = stages.second(stages.first([x]), [y])
-    np.testing.assert_array_equal(sums, x * y)
-    np.testing.assert_array_equal(nothing, np.zeros(3))
-    np.testing.assert_array_equal(zeros, np.zeros(3))
-    (traced,) = stages.second._list_all_concrete_functions()
-    lengths = sorted(
-        len(op.inputs)
-        for op in traced.graph.get_operations()
-        if op.type == "AddN"
-    )
-    assert lengths == [1, 2]
