@@ -1,11 +1,15 @@
 """Operations of a traced graph that XLA compiles, for several arguments."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from keras_sharpness.metrics.compiled.dependent_operations import (
+    dependent_operations,
+)
 from keras_sharpness.metrics.compiled.last_products import last_products
+from keras_sharpness.metrics.compiled.ordered_stage import OrderedStage
 from keras_sharpness.metrics.compiled.subgraph import Subgraph
 
 
@@ -32,19 +36,21 @@ class FusedStage:
         given: Sequence[str],
     ):
         graph = outputs[0].graph
+        names = set(names)
         last = last_products(names, outputs)
-        before = set(names) - last
-        wanted = [
-            *outputs,
-            *(t for n in last for t in graph.get_operation_by_name(n).inputs),
-        ]
+        fixed = names - dependent_operations(given, outputs).keys()
+        # What does not depend on the argument is computed again, where it is
+        # needed: handed over, all layers' would be held at once.
+        behind = _with_sources(last, fixed, graph)
+        wanted = [*outputs, *_inputs(behind, graph)]
         self._handed = sorted(
-            {tensor.name for tensor in wanted if tensor.op.name in before}
+            {t.name for t in wanted if t.op.name in names - behind}
         )
-        self._outputs = [tensor.name for tensor in outputs]
-        self._kept, self._given = kept, given
-        self._before = Subgraph(graph, before)
-        self._last = Subgraph(graph, last)
+        self._names = [*kept, *given]
+        self._before = Subgraph(graph, names - last)
+        self._behind = OrderedStage(
+            behind, outputs, kept=kept, given=[*given, *self._handed]
+        )
         self._fused = tf.function(
             self._compute_before, autograph=False, jit_compile=True
         )
@@ -76,28 +82,41 @@ class FusedStage:
         Returns:
             List of lists of tensors.
         """
-        return [
-            self._last.compute(
-                self._known(tensors, argument)
-                | dict(zip(self._handed, handed, strict=True)),
-                self._outputs,
-            )
-            for argument, handed in zip(
-                several, self._fused(tensors, several), strict=True
-            )
-        ]
+        handed = self._fused(tensors, several)
+        return self._behind.of_each(
+            tensors,
+            [[*a, *h] for a, h in zip(several, handed, strict=True)],
+        )
 
     def _compute_before(
         self, tensors: Sequence[Any], several: Sequence[Sequence[Any]]
     ) -> list[list[Any]]:
         return [
-            self._before.compute(self._known(tensors, argument), self._handed)
+            self._before.compute(
+                dict(zip(self._names, [*tensors, *argument], strict=True)),
+                self._handed,
+            )
             for argument in several
         ]
 
-    def _known(
-        self, tensors: Sequence[Any], argument: Sequence[Any]
-    ) -> dict[str, Any]:
-        return dict(
-            zip([*self._kept, *self._given], [*tensors, *argument], strict=True)
-        )
+
+def _with_sources(
+    names: Iterable[str], others: Collection[str], graph: tf.Graph
+) -> set[str]:
+    """Operations, and those of others that they are computed from."""
+    found: set[str] = set()
+    stack = list(names)
+    while stack:
+        name = stack.pop()
+        if name not in found:
+            found.add(name)
+            stack.extend(
+                tensor.op.name
+                for tensor in _inputs([name], graph)
+                if tensor.op.name in others
+            )
+    return found
+
+
+def _inputs(names: Iterable[str], graph: tf.Graph) -> list[Any]:
+    return [t for n in names for t in graph.get_operation_by_name(n).inputs]
