@@ -23,6 +23,7 @@ _CHEAP = frozenset(
         "BroadcastTo",
         "Cast",
         "Const",
+        "Empty",
         "Equal",
         "ExpandDims",
         "Fill",
