@@ -90,7 +90,6 @@ class HardSamples:
             )
         )
         self._stages: TwoStages | None = None
-        self._step_once: Any = None
         self._total = np.empty(objective.size)
         self._data = keras.tree.map_structure(
             lambda *parts: None if parts[0] is None else tf.concat(parts, 0),
@@ -180,16 +179,12 @@ class HardSamples:
         if not float(length):
             return None
         last, beta = self._zeros, tf.zeros_like(length)
-        if self._step_once is None:
-            # To be called as it is: to look up which of its traces goes with
-            # a hundred tensors takes as long as a tenth of a product.
-            self._step_once = self._stages.second.get_concrete_function(
-                kept, [*vector, *last, beta]
-            )
         basis, diagonal, beside = [], [], []
         for _ in range(self._max_products):
             basis.append(vector)
-            *vector, alpha, beta = self._step_once(kept, [*vector, *last, beta])
+            *vector, alpha, beta = self._stages.second(
+                kept, [*vector, *last, beta]
+            )
             last = basis[-1]
             diagonal.append(float(alpha))
             beside.append(float(beta))

@@ -11,6 +11,7 @@ from keras_sharpness.metrics.compiled.dependent_operations import (
 from keras_sharpness.metrics.compiled.last_products import last_products
 from keras_sharpness.metrics.compiled.ordered_stage import OrderedStage
 from keras_sharpness.metrics.compiled.subgraph import Subgraph
+from keras_sharpness.metrics.compiled.traced_once import TracedOnce
 
 
 class FusedStage:
@@ -43,32 +44,27 @@ class FusedStage:
         # needed: handed over, all layers' would be held at once.
         behind = _with_sources(last, fixed, graph)
         wanted = [*outputs, *_inputs(behind, graph)]
-        self._handed = sorted(
-            {t.name for t in wanted if t.op.name in names - behind}
+        self._handed = (
+            list(
+                dict.fromkeys(
+                    t.name for t in wanted if t.op.name in names - behind
+                )
+            )
+            if last
+            else [tensor.name for tensor in outputs]
         )
         self._names = [*kept, *given]
         self._before = Subgraph(graph, names - last)
-        self._behind = OrderedStage(
-            behind, outputs, kept=kept, given=[*given, *self._handed]
+        self._behind = (
+            OrderedStage(
+                behind, outputs, kept=kept, given=[*given, *self._handed]
+            )
+            if last
+            else None
         )
-        self._fused = tf.function(
-            self._compute_before, autograph=False, jit_compile=True
+        self._fused = TracedOnce(
+            self._compute_before, graph, kept, given, jit_compile=True
         )
-        self._fused._omit_frequent_tracing_warning = True
-
-    def of_one(
-        self, tensors: Sequence[Any], argument: Sequence[Any]
-    ) -> list[Any]:
-        """The outputs for one argument.
-
-        Args:
-            tensors: List of those that are kept.
-            argument: List of tensors.
-
-        Returns:
-            List of tensors.
-        """
-        return self.of_each(tensors, [argument])[0]
 
     def of_each(
         self, tensors: Sequence[Any], several: Sequence[Sequence[Any]]
@@ -83,6 +79,8 @@ class FusedStage:
             List of lists of tensors.
         """
         handed = self._fused(tensors, several)
+        if self._behind is None:
+            return handed
         return self._behind.of_each(
             tensors,
             [[*a, *h] for a, h in zip(several, handed, strict=True)],

@@ -12,6 +12,7 @@ from keras_sharpness.metrics.compiled.memory_order import (
     waiting_for,
 )
 from keras_sharpness.metrics.compiled.subgraph import Subgraph
+from keras_sharpness.metrics.compiled.traced_once import TracedOnce
 
 
 class OrderedStage:
@@ -50,27 +51,12 @@ class OrderedStage:
         self._outputs = [tensor.name for tensor in outputs]
         # Copies in one graph are optimised together, which of a large network
         # takes as long as hundreds of products. A function is optimised once.
-        self._called = tf.function(
-            self.of_one,
+        self._compute_one = tf.function(
+            self._compute,
             autograph=False,
             experimental_attributes={"_noinline": True},
         )
-        self._called._omit_frequent_tracing_warning = True
-
-    def of_one(
-        self, tensors: Sequence[Any], argument: Sequence[Any]
-    ) -> list[Any]:
-        """The outputs for one argument.
-
-        Args:
-            tensors: List of those that are kept.
-            argument: List of tensors.
-
-        Returns:
-            List of tensors.
-        """
-        known = dict(zip(self._names, [*tensors, *argument], strict=True))
-        return self._subgraph.compute(known, self._outputs)
+        self._each = TracedOnce(self._compute_each, graph, kept, given)
 
     def of_each(
         self, tensors: Sequence[Any], several: Sequence[Sequence[Any]]
@@ -84,7 +70,20 @@ class OrderedStage:
         Returns:
             List of lists of tensors.
         """
-        return [self._called(tensors, argument) for argument in several]
+        return self._each(tensors, several)
+
+    def _compute_each(
+        self, tensors: Sequence[Any], several: Sequence[Sequence[Any]]
+    ) -> list[list[Any]]:
+        if len(several) == 1:
+            return [self._compute(tensors, several[0])]
+        return [self._compute_one(tensors, argument) for argument in several]
+
+    def _compute(
+        self, tensors: Sequence[Any], argument: Sequence[Any]
+    ) -> list[Any]:
+        known = dict(zip(self._names, [*tensors, *argument], strict=True))
+        return self._subgraph.compute(known, self._outputs)
 
 
 def _waits(

@@ -1,6 +1,6 @@
 """A traced function cut in two, at what some of its arguments change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -34,11 +34,6 @@ class TwoStages:
     Attributes:
         first: Function of the tensors b, flat, that returns a list of tensors,
             what is kept and its own outputs behind.
-        second: Function of that list and the tensors a, flat, that returns the
-            outputs of `function`, flat.
-        second_of_each: Function of that list and several a, each a flat list,
-            that returns as many lists of outputs. Their operations may run
-            side by side, where one of `second` alone leaves cores idle.
     """
 
     def __init__(
@@ -65,7 +60,7 @@ class TwoStages:
         kept = [tensor.name for tensor in self._kept]
         found = [*kept, *(tensor.name for tensor in early)]
         before = Subgraph(graph, _needed([*self._kept, *early]))
-        behind = (FusedStage if jit_compile else OrderedStage)(
+        self._behind = (FusedStage if jit_compile else OrderedStage)(
             after, function.outputs[:count], kept=kept, given=given
         )
 
@@ -76,20 +71,39 @@ class TwoStages:
                 known[name] = here.capture(outer)
             return before.compute(known, found)
 
-        def second(tensors, vectors):
-            return behind.of_one(tensors[: len(kept)], vectors)
+        self.first = tf.function(first, autograph=False)
+        # TensorFlow takes those of all functions for one that is traced again
+        # and again, and advises against it.
+        self.first._omit_frequent_tracing_warning = True
 
-        def second_of_each(tensors, several):
-            return behind.of_each(tensors[: len(kept)], several)
+    def second(self, tensors: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+        """The outputs of the function.
 
-        self.first, self.second, self.second_of_each = (
-            tf.function(stage, autograph=False)
-            for stage in (first, second, second_of_each)
-        )
-        for stage in (self.first, self.second, self.second_of_each):
-            # TensorFlow takes those of all functions for one that is traced
-            # again and again, and advises against it.
-            stage._omit_frequent_tracing_warning = True
+        Args:
+            tensors: List, what `first` returned.
+            given: List of tensors, a.
+
+        Returns:
+            List of tensors.
+        """
+        return self.second_of_each(tensors, [given])[0]
+
+    def second_of_each(
+        self, tensors: Sequence[Any], several: Sequence[Sequence[Any]]
+    ) -> list[list[Any]]:
+        """The outputs for several a.
+
+        Their operations may run side by side, where one of `second` alone
+        leaves cores idle.
+
+        Args:
+            tensors: List, what `first` returned.
+            several: List of lists of tensors.
+
+        Returns:
+            List of lists of tensors.
+        """
+        return self._behind.of_each(tensors[: len(self._kept)], several)
 
     def num_bytes(self, batch_size: int) -> int:
         """Bytes of what `first` computes, arguments and variables left out.

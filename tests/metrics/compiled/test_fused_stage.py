@@ -54,31 +54,50 @@ def assert_as_the_whole(found, function, a, b):
         np.testing.assert_allclose(tensor, expected, rtol=1e-5, atol=1e-3)
 
 
-def test_one_is_as_the_whole(traced, stage, tensors):
-    a, b, _ = tensors
-    found = tf.function(stage.of_one, autograph=False)([a], [b])
-    assert_as_the_whole(found, traced[0], a, b)
+@pytest.mark.parametrize("count", [1, 2])
+def test_each_is_as_the_whole(traced, stage, tensors, count):
+    a, *several = tensors
+    found = stage.of_each([a], [[b] for b in several[:count]])
+    assert len(found) == count
+    for outputs, b in zip(found, several, strict=False):
+        assert_as_the_whole(outputs, traced[0], a, b)
 
 
-def test_several_are_each_as_the_whole(traced, stage, tensors):
-    a, b, c = tensors
-    found = tf.function(stage.of_each, autograph=False)([a], [[b], [c]])
-    assert_as_the_whole(found[0], traced[0], a, b)
-    assert_as_the_whole(found[1], traced[0], a, c)
+def functions(stage, a, *several):
+    """The functions that are called, each a list of nodes."""
+    called = tf.function(stage.of_each, autograph=False)
+    graph = called.get_concrete_function([a], [[b] for b in several]).graph
+    return graph.as_graph_def().library.function
 
 
 def test_xla_gets_all_but_the_last_product(stage, tensors):
-    a, b, c = tensors
-    called = tf.function(stage.of_each, autograph=False)
-    definition = called.get_concrete_function([a], [[b], [c]]).graph
-    definition = definition.as_graph_def()
-    left = [n for n in definition.node if n.op == "MatMul"]
-    assert [node.attr["transpose_a"].b for node in left] == [True, True]
-    compiled = [
-        f for f in definition.library.function if "_XlaMustCompile" in f.attr
-    ]
+    found = functions(stage, *tensors)
+    is_fused = [f.attr["_XlaMustCompile"].b for f in found]
     # One for both arguments.
-    (fused,) = (f for f in compiled if f.attr["_XlaMustCompile"].b)
-    types = [node.op for node in fused.node_def]
-    assert types.count("Tanh") == 2
-    assert types.count("MatMul") == 2
+    assert is_fused.count(True) == 1
+    for function, fused in zip(found, is_fused, strict=True):
+        kinds = [n.op for n in function.node_def if n.op != "Identity"]
+        products = [n for n in function.node_def if n.op == "MatMul"]
+        transposed = [node.attr["transpose_a"].b for node in products]
+        assert kinds.count("Tanh") == (2 if fused else 0)
+        assert transposed in ([False] * 2 if fused else [True], [])
+
+
+def test_without_large_products_xla_gets_all():
+    @tf.function(autograph=False)
+    def function(a, b):
+        product = tf.matmul(a, b, transpose_a=True)
+        # Twice the same, and one that nothing changes.
+        return [product, product, a]
+
+    square = tf.TensorSpec([2, 2])
+    concrete = function.get_concrete_function(square, square)
+    a, b = concrete.inputs
+    names = [operation.name for operation in concrete.graph.get_operations()]
+    stage = FusedStage(names, concrete.outputs, kept=[a.name], given=[b.name])
+    x, y = tf.constant([[1.0, 2], [3, 4]]), tf.constant([[0.0, 1], [1, 0]])
+    (found,) = stage.of_each([x], [[y]])
+    for tensor, expected in zip(found, function(x, y), strict=True):
+        # Sums of two small integers.
+        np.testing.assert_array_equal(tensor, expected)
+    assert all(f.attr["_XlaMustCompile"].b for f in functions(stage, x, y))

@@ -22,7 +22,7 @@ def test_zeros_in_a_sum_are_idle():
             tf.add_n(
                 [
                     x,
-                    tf.zeros_like(x),
+                    tf.raw_ops.ZerosLike(x=x),
                     tf.fill([tf.size(x)], 0.0),
                     tf.constant([0.0, 0.0, 0.0]),
                 ]
@@ -49,12 +49,15 @@ def test_other_numbers_are_not():
 
 
 def test_a_sum_of_nothing_else_keeps_them():
-    assert types_of_idle(lambda x: [tf.add_n([tf.zeros_like(x)] * 2)]) == []
+    assert (
+        types_of_idle(lambda x: [tf.add_n([tf.raw_ops.ZerosLike(x=x)] * 2)])
+        == []
+    )
 
 
 def test_zeros_that_something_else_uses_stay():
     def function(x):
-        zeros = tf.zeros_like(x)
+        zeros = tf.raw_ops.ZerosLike(x=x)
         return [tf.add_n([x, zeros]), tf.exp(zeros)]
 
     assert types_of_idle(function) == []

@@ -76,7 +76,7 @@ def test_sums_leave_out_zeros_and_do_not_repeat_biases():
     @tf.function(autograph=False)
     def function(x, b):
         repeated = tf.tile(tf.reshape(b, [1, 1, 2]), [2, 3, 1])
-        return [tf.add_n([x, tf.zeros_like(x), repeated])]
+        return [tf.add_n([x, tf.raw_ops.ZerosLike(x=x), repeated])]
 
     x, b = (
         tf.constant([[[1.0, 2.0]] * 3, [[3.0, 4.0]] * 3]),
