@@ -99,7 +99,11 @@ def _workers(network, folder, pythons, threads, *, show_memory=False):
 
 
 def _row(row, keras, torch):
-    """A cell for every library; all take turns."""
+    """A cell for every library; all take turns.
+
+    Where the row's cost is told in gradients, these take turns with it: a
+    machine may be a fifth slower from one row to the next.
+    """
     cells, turns = [], {}
     for library in settings.LIBRARIES:
         cell = {"library": library}
@@ -115,6 +119,9 @@ def _row(row, keras, torch):
             _say(cell, row)
             continue
         turns[library] = [cell["seconds"]]
+    gradients = {library: [] for library in IN_KERAS if ROWS[row].gradients}
+    for library in gradients:
+        _turn(keras, "start", library, "gradient")
     start = time.perf_counter()
     for _ in range(ROWS[row].repeats - 1):
         if time.perf_counter() - start > ROW_SECONDS:
@@ -122,6 +129,10 @@ def _row(row, keras, torch):
         for library, times in turns.items():
             worker = keras if library in IN_KERAS else torch
             times.append(_turn(worker, "call", library, row)["seconds"])
+        for library, times in gradients.items():
+            for _ in range(ROWS[row].gradients):
+                answer = _turn(keras, "call", library, "gradient")
+                times.append(answer["seconds"])
     for cell in cells:
         if cell["library"] in turns:
             times = np.array(turns[cell["library"]]) / ROWS[row].share
@@ -131,6 +142,11 @@ def _row(row, keras, torch):
                 slowest=times.max(),
                 repeats=len(times),
             )
+            if cell["library"] == settings.OURS and gradients:
+                cell["gradient_seconds"] = {
+                    library: float(np.median(times))
+                    for library, times in gradients.items()
+                }
             _say(cell, row)
     return cells
 

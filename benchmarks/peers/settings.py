@@ -57,12 +57,15 @@ class Row:
         repeats: Int. Timed calls at most, of which the median counts.
         share: Int. Vectors of one call; the time is divided by it.
         processes: Int. In so many the memory is looked at; the median counts.
+        gradients: Int. In every turn so many gradients are timed beside ours,
+            by `IN_KERAS` each: the unit of the row's cost.
     """
 
     title: str
     repeats: int
     share: int = 1
     processes: int = 1
+    gradients: int = 0
 
 
 BLOCK = 8
@@ -78,9 +81,14 @@ NUM_STEPS = 80
 
 ROWS = {
     "gradient": Row("gradient", 15, processes=5),
-    "product": Row("Hessian product", 11, processes=5),
+    "product": Row("Hessian product", 11, processes=5, gradients=1),
+    # A call takes as long as many gradients: so many settle their median.
     "block": Row(
-        f"Hessian product, each of {BLOCK}", 5, share=BLOCK, processes=5
+        f"Hessian product, each of {BLOCK}",
+        9,
+        share=BLOCK,
+        processes=5,
+        gradients=3,
     ),
     "gauss_newton": Row("Gauss-Newton product", 11, processes=5),
     "eigenvalues": Row(

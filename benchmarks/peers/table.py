@@ -1,5 +1,6 @@
 """The results as a page of Markdown."""
 
+import numpy as np
 import settings
 from settings import (
     BLOCK,
@@ -43,6 +44,9 @@ samples of a row as one batch, and the same number of threads.
   gradients and products it is the median of {ROWS["product"].processes}.
 * Keras: the compiled gradient of the loss of `model(x, training=False)`, as its
   users write it.
+* Ratios to gradients: to gradients that took turns with the products, as they
+  all took turns; not to those of the row of gradients, for a machine is faster
+  at some times than at others.
 """
 
 
@@ -156,11 +160,18 @@ def _ratios(cells, networks):
         def value(row, library=OURS, key="seconds", network=network):
             return cells.get((network, row, library), {}).get(key, float("nan"))
 
+        def in_gradients(row, framework, network=network):
+            # Records of earlier versions have gradients in their own row alone.
+            seconds = value(row, key="gradient_seconds", network=network)
+            if not isinstance(seconds, dict):
+                return float("nan")
+            return value(row, network=network) / seconds[framework]
+
         ratios = (
             value("product") / value("product", CURVLINOPS),
             value("block") / value("block", CURVLINOPS),
             *(
-                value(row) / value("gradient", framework)
+                in_gradients(row, framework)
                 for framework in (OURS, KERAS)
                 for row in ("product", "block")
             ),
@@ -170,7 +181,9 @@ def _ratios(cells, networks):
                 for framework in (OURS, KERAS)
             ),
         )
-        shown = " | ".join(f"{ratio:.2f}" for ratio in ratios)
+        shown = " | ".join(
+            "n/a" if np.isnan(ratio) else f"{ratio:.2f}" for ratio in ratios
+        )
         lines.append(f"| {CASES[network].title} | {shown} |")
     return "\n".join(lines)
 
