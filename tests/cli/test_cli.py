@@ -1,5 +1,6 @@
 """The command line, run as a user runs it: in a process of its own."""
 
+import contextlib
 import json
 import pathlib
 import signal
@@ -48,15 +49,30 @@ def run(*arguments, folder=None):
     )
 
 
+@contextlib.contextmanager
+def interrupts_heard():
+    """Processes started here hear an interrupt from the keyboard.
+
+    A shell lets what it starts in the background ignore it, and every process
+    hands that on to its children.
+    """
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, inherited)
+
+
 def test_interrupted_compare_goes_on_then_measure(archive, tmp_path):
     arguments = ["compare", f"--dataset={archive}", "--small-batch=5", *QUICK]
-    process = subprocess.Popen(
-        [COMMAND, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-    )
+    with interrupts_heard():
+        process = subprocess.Popen(
+            [COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
     run_file = tmp_path / "runs/f1-points-5-10/seed-0-batch-5/run.json"
     for _ in range(600):
         if run_file.exists() or process.poll() is not None:
