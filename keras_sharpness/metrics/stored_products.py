@@ -22,6 +22,20 @@ from keras_sharpness.training.fingerprint import differences
 _DESCRIPTION = "operator.json"
 
 
+def _read_description(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_bytes())
+        if not isinstance(description, dict):
+            raise ValueError(f"it holds a {type(description).__name__}")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be read: {error}. It says of which operator the "
+            f"products beside it are. Delete {path.parent} to begin anew, or "
+            "pass another folder."
+        ) from error
+    return description
+
+
 class StoredProducts(LinearOperator):
     """A curvature operator that keeps its products in a folder.
 
@@ -55,7 +69,8 @@ class StoredProducts(LinearOperator):
 
     Raises:
         ValueError: For another operator; if the folder holds products of
-            other weights, data or settings, or something else.
+            other weights, data or settings, or something else, or does not
+            say whose they are.
         FileNotFoundError: If there is no such folder to make it in.
 
     Example:
@@ -107,7 +122,7 @@ class StoredProducts(LinearOperator):
     def _check_folder(self, description: dict[str, Any]) -> None:
         path = self._folder / _DESCRIPTION
         if path.exists():
-            different = differences(json.loads(path.read_text()), description)
+            different = differences(_read_description(path), description)
             if different:
                 raise ValueError(
                     f"{self._folder} holds products of another operator: "

@@ -413,7 +413,8 @@ def bad_inputs():
     yield (x, y[:5]), {}, "same number of samples. Received: 5, 77"
     yield (nan, y), {}, "`x` holds NaN or infinity in 1 entries"
     yield (x[:, :4], y), {}, r"do not fit model .* expects \(None, 6\)"
-    yield (x, None), {}, "needs targets. Pass `y`"
+    yield (x, None), {}, r"needs targets. Pass `y`\."
+    yield (x, None), {"loss": "mse"}, r"error needs targets. Pass `y`\."
     yield (x, y), {"loss": "mse"}, r"shape \(77,\), but .* \(77, 3\)"
     yield (
         (x, y),
@@ -443,6 +444,12 @@ def test_bad_input_is_refused_with_the_remedy(arguments, options, message):
     with pytest.raises(ValueError, match=message) as caught:
         Objective(model, *arguments, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:The structure of `inputs`")
+def test_targets_inside_of_x_are_pointed_at():
+    with pytest.raises(ValueError, match="a tuple of 2 and so 2 inputs"):
+        Objective(small_model(), data())
 
 
 def test_bad_models_are_refused_with_the_remedy():

@@ -208,6 +208,16 @@ def test_a_damaged_file_is_named(operator, vectors, tmp_path, content):
     np.testing.assert_array_equal(stored @ vectors[:, 0], product)
 
 
+@pytest.mark.parametrize("content", [b"", b'{"point": ', b"\xff\xfe", b"[1]"])
+def test_a_damaged_description_is_named(operator, tmp_path, content):
+    StoredProducts(operator, tmp_path)
+    path = tmp_path / "operator.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{path.name} cannot be read.*anew"):
+        StoredProducts(operator, tmp_path)
+    assert path.read_bytes() == content
+
+
 def test_what_is_not_finite_is_not_kept(operator, vectors, tmp_path):
     stored = StoredProducts(operator, tmp_path)
     # The largest entries that float32 has, times more than 1.

@@ -46,9 +46,10 @@ def check_batch(
                     f"{np.count_nonzero(~np.isfinite(array))} entries. Remove "
                     "or replace them first."
                 )
-    if batch.y is None and specification.accuracy_kind is not None:
+    if batch.y is None and _is_keras_loss(specification):
         raise ValueError(
-            f"The loss {specification.name} needs targets. Pass `y`."
+            f"The loss {specification.name} needs targets. Pass `y`"
+            f"{_where_targets_may_be(batch.x)}."
         )
     if not hasattr(batch.y, "shape") or not hasattr(output, "shape"):
         return  # nested: several outputs, or one in a dict
@@ -62,11 +63,24 @@ def check_batch(
         _check_labels(specification.name, labels, shape)
 
 
-def _compares_entries(specification: LossSpecification) -> bool:
+def _is_keras_loss(specification: LossSpecification) -> bool:
     function = specification.function
     own = function if hasattr(function, "__name__") else type(function)
+    return own.__module__.startswith("keras.")
+
+
+def _where_targets_may_be(x: Any) -> str:
+    if not isinstance(x, tuple | list):
+        return ""
     return (
-        own.__module__.startswith("keras.")
+        f" apart from `x`, which is a {type(x).__name__} of {len(x)} and so "
+        f"{len(x)} inputs of the model"
+    )
+
+
+def _compares_entries(specification: LossSpecification) -> bool:
+    return (
+        _is_keras_loss(specification)
         and specification.name not in _OTHER_TARGETS
     )
 
