@@ -30,12 +30,23 @@ def medians(functions, repeats):
 
 
 def processor():
-    """The name of the processor."""
+    """The name of the processor, with its family and model where known.
+
+    Virtual machines name processors of several generations alike.
+    """
     information = pathlib.Path("/proc/cpuinfo")
     if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        first, _, _ = information.read_text().partition("\n\n")
+        entries = dict(
+            map(str.strip, line.split(":", 1))
+            for line in first.splitlines()
+            if ":" in line
+        )
+        if {"model name", "cpu family", "model"} <= entries.keys():
+            return (
+                f"{entries['model name']}, family {entries['cpu family']}, "
+                f"model {entries['model']}"
+            )
     return platform.processor() or platform.machine()
 
 

@@ -45,6 +45,12 @@ class Session:
         """The installed versions of the libraries."""
         return worker.versions(PACKAGES)
 
+    def speed(self):
+        """How fast TensorFlow multiplies matrices."""
+        rows, length, columns = settings.MATRIX_PRODUCT
+        a, b = tf.ones((rows, length)), tf.ones((length, columns))
+        return worker.gigaflops(lambda: tf.matmul(a, b).numpy())
+
     def make(self):
         """Trains the network, and writes weights and data."""
         x, y = self._shape(settings.TRAINING_SAMPLES)

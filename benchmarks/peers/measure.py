@@ -28,7 +28,8 @@ def network(name, rows, *, pythons, threads):
         threads: Int.
 
     Returns:
-        Dict with `"rows"`, `"agreement"`, `"num_weights"`, `"versions"`.
+        Dict with `"rows"`, `"agreement"`, `"num_weights"`, `"versions"`,
+        `"gigaflops"`.
     """
     case = settings.CASES[name]
     with tempfile.TemporaryDirectory() as folder:
@@ -45,6 +46,10 @@ def network(name, rows, *, pythons, threads):
                 **keras.ask("load", **load),
                 **torch.ask("load", **load),
                 "versions": keras.ask("versions") | torch.ask("versions"),
+                "gigaflops": {
+                    settings.KERAS: keras.ask("speed")["gigaflops"],
+                    settings.PYTORCH: torch.ask("speed")["gigaflops"],
+                },
                 "rows": [],
             }
             keras.ask("values")

@@ -49,6 +49,7 @@ def main():
         "threads": options.threads,
         "versions": {},
         "num_weights": {},
+        "gigaflops": {},
         "agreement": [],
         "rows": [],
     }
@@ -75,6 +76,7 @@ def main():
         )
         record["versions"].update(part["versions"])
         record["num_weights"][name] = part["num_weights"]
+        record["gigaflops"][name] = part["gigaflops"]
         record["agreement"] += part["agreement"]
         record["rows"] += part["rows"]
     seconds = time.perf_counter() - start

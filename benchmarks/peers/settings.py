@@ -34,6 +34,9 @@ class Case:
     batch_size: int
 
 
+# Samples, inputs and units of a dense layer of F1: one product of matrices,
+# float32, by which each framework's speed on the machine is told.
+MATRIX_PRODUCT = (2000, 512, 512)
 # The networks are trained on these; what is measured is the first of them.
 TRAINING_SAMPLES = 2000
 # On so many every library works before its memory is looked at: enough to load

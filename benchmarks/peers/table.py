@@ -94,7 +94,22 @@ def _setup(record):
         f"{record['machine']}, {record['threads']} threads, Python "
         f"{record['python']}; {versions}. {runs} took "
         f"{record['minutes']:.0f} minutes, in which other processes had "
-        f"{record['others']:.1%} of the processor."
+        f"{record['others']:.1%} of the processor.{_speed(record)}"
+    )
+
+
+def _speed(record):
+    speeds = list(record.get("gigaflops", {}).values())
+    if not speeds:
+        return ""
+    rows, length, columns = settings.MATRIX_PRODUCT
+    found = ", ".join(
+        f"{np.median([each[framework] for each in speeds]):.0f} in {framework}"
+        for framework in FRAMEWORKS
+    )
+    return (
+        f" GFLOP/s of a product of matrices ({rows} x {length} x {columns}, "
+        f"float32, before each network; the median): {found}."
     )
 
 

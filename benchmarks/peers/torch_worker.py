@@ -38,6 +38,12 @@ class Session:
         """The installed versions of the libraries."""
         return worker.versions(PACKAGES)
 
+    def speed(self):
+        """How fast PyTorch multiplies matrices."""
+        rows, length, columns = settings.MATRIX_PRODUCT
+        a, b = torch.ones(rows, length), torch.ones(length, columns)
+        return worker.gigaflops(lambda: a @ b)
+
     def load(self, batch_size, num_samples):
         """The same weights, data and vectors as in the worker of Keras."""
         model = networks_torch.NETWORKS[self._network]().eval()

@@ -17,6 +17,7 @@ def updated(before, after):
     return {
         **after,
         "num_weights": before["num_weights"] | after["num_weights"],
+        "gigaflops": before.get("gigaflops", {}) | after["gigaflops"],
         "versions": before["versions"] | after["versions"],
         "rows": _replaced(before, after, "rows", ("network", "row")),
         "agreement": _replaced(

@@ -6,12 +6,16 @@ import dataclasses
 import gc
 import importlib.metadata
 import json
+import math
 import os
+import statistics
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from typing import Any
+
+import settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +142,27 @@ def serve(session: Any) -> None:
             words = " ".join(str(error).split())
             answer = {"error": f"{type(error).__name__}: {words}"}
         answers.write(json.dumps(answer) + "\n")
+
+
+def gigaflops(multiply: Callable[[], Any]) -> dict[str, float]:
+    """How fast a framework multiplies matrices, the unit of all its times.
+
+    Args:
+        multiply: Callable that multiplies matrices of the lengths
+            `MATRIX_PRODUCT`.
+
+    Returns:
+        Dict: 1e9 operations a second, a multiplication and an addition being
+        two; the median of 15 products.
+    """
+    multiply()
+    seconds = []
+    for _ in range(15):
+        start = time.perf_counter()
+        multiply()
+        seconds.append(time.perf_counter() - start)
+    operations = 2 * math.prod(settings.MATRIX_PRODUCT)
+    return {"gigaflops": operations / statistics.median(seconds) / 1e9}
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:
