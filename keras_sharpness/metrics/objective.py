@@ -214,6 +214,7 @@ class Objective:
             num_samples=self.num_samples,
             batch_size=next(iter(self._batches)).size,
         )
+        self._memory = ReusedMemory()
         self._moments = None
         if self.batch_norm == "recalibrate" and batch_norm_layers(model):
             source = self if calibration is None else calibration
@@ -297,7 +298,7 @@ class Objective:
         Returns:
             Float, and array (P,), float64.
         """
-        loss, total = 0.0, np.empty(self.size)
+        loss, total = 0.0, self._memory.empty("gradient", (self.size,), float)
         with self._at(w):
             differentiate = self._gradient_of_batch()
             for index, batch in enumerate(self._batches):

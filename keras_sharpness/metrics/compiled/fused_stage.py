@@ -18,7 +18,10 @@ class FusedStage:
     """Operations of a traced graph that XLA compiles, for several arguments.
 
     All but large products of matrices at their end, which TensorFlow's own
-    operations compute faster.
+    operations compute faster. Of their factors, those that do not depend on
+    the argument are computed once for several arguments. For a single one they
+    are computed again where they are needed, layer by layer: handed over, those
+    of all layers would be held at once, beside several arguments a small part.
 
     Args:
         names: Names of operations of a graph.
@@ -40,28 +43,28 @@ class FusedStage:
         names = set(names)
         last = last_products(names, outputs)
         fixed = names - dependent_operations(given, outputs).keys()
-        # What does not depend on the argument is computed again, where it is
-        # needed: handed over, all layers' would be held at once.
         behind = _with_sources(last, fixed, graph)
         wanted = [*outputs, *_inputs(behind, graph)]
         self._handed = (
-            list(
-                dict.fromkeys(
-                    t.name for t in wanted if t.op.name in names - behind
-                )
-            )
+            _computed_by(names - behind, wanted)
             if last
             else [tensor.name for tensor in outputs]
         )
+        self._shared = _computed_by(behind - last, _inputs(last, graph))
         self._names = [*kept, *given]
         self._before = Subgraph(graph, names - last)
-        self._behind = (
-            OrderedStage(
-                behind, outputs, kept=kept, given=[*given, *self._handed]
+        self._behind_one = self._behind_several = None
+        if last:
+            given_behind = [*given, *self._handed]
+            self._behind_one = OrderedStage(
+                behind, outputs, kept=kept, given=given_behind
             )
-            if last
-            else None
-        )
+            self._behind_several = OrderedStage(
+                last,
+                outputs,
+                kept=[*kept, *self._shared],
+                given=given_behind,
+            )
         self._fused = TracedOnce(
             self._compute_before, graph, kept, given, jit_compile=True
         )
@@ -78,24 +81,27 @@ class FusedStage:
         Returns:
             List of lists of tensors.
         """
-        handed = self._fused(tensors, several)
-        if self._behind is None:
+        shared, handed = self._fused(tensors, several)
+        if self._behind_one is None:
             return handed
-        return self._behind.of_each(
-            tensors,
-            [[*a, *h] for a, h in zip(several, handed, strict=True)],
-        )
+        arguments = [[*a, *h] for a, h in zip(several, handed, strict=True)]
+        if len(several) == 1:
+            return self._behind_one.of_each(tensors, arguments)
+        return self._behind_several.of_each([*tensors, *shared], arguments)
 
     def _compute_before(
         self, tensors: Sequence[Any], several: Sequence[Sequence[Any]]
-    ) -> list[list[Any]]:
-        return [
-            self._before.compute(
+    ) -> tuple[list[Any], list[list[Any]]]:
+        shared, handed = [], []
+        for index, argument in enumerate(several):
+            found = self._before.compute(
                 dict(zip(self._names, [*tensors, *argument], strict=True)),
-                self._handed,
+                # By the second, so that a single one does without.
+                self._handed + (self._shared if index == 1 else []),
             )
-            for argument in several
-        ]
+            handed.append(found[: len(self._handed)])
+            shared += found[len(self._handed) :]
+        return shared, handed
 
 
 def _with_sources(
@@ -114,6 +120,11 @@ def _with_sources(
                 if tensor.op.name in others
             )
     return found
+
+
+def _computed_by(names: Collection[str], tensors: Iterable[Any]) -> list[str]:
+    """Those of some tensors that operations compute, each once."""
+    return list(dict.fromkeys(t.name for t in tensors if t.op.name in names))
 
 
 def _inputs(names: Iterable[str], graph: tf.Graph) -> list[Any]:

@@ -9,13 +9,14 @@ from keras_sharpness.metrics.compiled.fused_stage import FusedStage
 
 @pytest.fixture
 def traced():
-    """(a, b) → a layer's gradient, a sum, a itself and b itself."""
+    """(a, b) → two layers' gradients, a sum, a itself and b itself."""
 
     @tf.function(autograph=False)
     def function(a, b):
         hidden = tf.tanh(tf.matmul(a, b))
         return [
             tf.matmul(a, hidden, transpose_a=True),
+            tf.matmul(tf.exp(a), hidden, transpose_a=True),
             tf.reduce_sum(hidden),
             a,
             b,
@@ -49,8 +50,8 @@ def tensors():
 def assert_as_the_whole(found, function, a, b):
     for tensor, expected in zip(found, function(a, b), strict=True):
         # Sums of at most 50,000 terms up to 1, and 500 products of these with
-        # numbers of size 4, each rounded to 24 bits; where XLA rounds
-        # otherwise, errors grow with the root of their number.
+        # numbers of size 4 or, few of them, 60, each rounded to 24 bits; where
+        # XLA rounds otherwise, errors grow with the root of their number.
         np.testing.assert_allclose(tensor, expected, rtol=1e-5, atol=1e-3)
 
 
@@ -70,7 +71,7 @@ def functions(stage, a, *several):
     return graph.as_graph_def().library.function
 
 
-def test_xla_gets_all_but_the_last_product(stage, tensors):
+def test_xla_gets_all_but_the_last_products(stage, tensors):
     found = functions(stage, *tensors)
     is_fused = [f.attr["_XlaMustCompile"].b for f in found]
     # One for both arguments.
@@ -80,7 +81,20 @@ def test_xla_gets_all_but_the_last_product(stage, tensors):
         products = [n for n in function.node_def if n.op == "MatMul"]
         transposed = [node.attr["transpose_a"].b for node in products]
         assert kinds.count("Tanh") == (2 if fused else 0)
-        assert transposed in ([False] * 2 if fused else [True], [])
+        assert transposed in ([False] * 2 if fused else [True] * 2, [])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_several_share_what_does_not_depend_on_them(stage, tensors, count):
+    """For one it is repeated where it is needed, instead of held."""
+    a, *several = tensors
+    behind = [
+        [node.op for node in function.node_def]
+        for function in functions(stage, a, *several[:count])
+        if not function.attr["_XlaMustCompile"].b
+    ]
+    assert any("MatMul" in kinds for kinds in behind)
+    assert any("Exp" in kinds for kinds in behind) == (count == 1)
 
 
 def test_without_large_products_xla_gets_all():
