@@ -128,4 +128,7 @@ def _computed_by(names: Collection[str], tensors: Iterable[Any]) -> list[str]:
 
 
 def _inputs(names: Iterable[str], graph: tf.Graph) -> list[Any]:
-    return [t for n in names for t in graph.get_operation_by_name(n).inputs]
+    # In an order that is the same in every process, as that of a set is not:
+    # arguments of compiled functions follow from it.
+    operations = map(graph.get_operation_by_name, sorted(names))
+    return [tensor for operation in operations for tensor in operation.inputs]

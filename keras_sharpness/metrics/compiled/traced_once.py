@@ -62,6 +62,7 @@ class TracedOnce:
                 self._kept, [self._given] * count
             )
         traced = self._traced[count]
+        # Called as `traced(...)`, it would check every tensor after all.
         return traced._call_flat(
             [*tensors, *itertools.chain.from_iterable(several)],
             traced.captured_inputs,
