@@ -13,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from keras_sharpness.interrupts import kept_interrupts
+
 # True: a bar; False: nothing; None: a bar where a person watches; a callable
 # is told (done, total) after every step.
 ProgressOption = bool | Callable[[int, int], None] | None
@@ -23,6 +25,9 @@ def track(
     description: str, total: int, progress: ProgressOption = None
 ) -> Iterator[Callable[[], None]]:
     """Shows a bar with what remains while the block runs.
+
+    An interrupt from the keyboard that was lost on the way, as
+    `kept_interrupts` tells, ends the block at the next step.
 
     Args:
         description: Str. What is being done.
@@ -45,30 +50,37 @@ def track(
     assert seen == [(1, 2), (2, 2)]
     ```
     """
-    done = 0
-    if callable(progress):
+    with kept_interrupts() as check_interrupts:
+        if callable(progress):
+            done = 0
 
-        def advance() -> None:
-            nonlocal done
-            done = min(done + 1, total)
-            progress(done, total)
+            def advance() -> None:
+                nonlocal done
+                check_interrupts()
+                done = min(done + 1, total)
+                progress(done, total)
 
-        yield advance
-        return
-    console = Console(stderr=True)
-    if progress is None:
-        progress = is_watched(console)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not progress,
-    ) as bar:
-        task = bar.add_task(description, total=total)
-        yield lambda: bar.advance(task)
+            yield advance
+            return
+        console = Console(stderr=True)
+        if progress is None:
+            progress = is_watched(console)
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not progress,
+        ) as bar:
+            task = bar.add_task(description, total=total)
+
+            def advance() -> None:
+                check_interrupts()
+                bar.advance(task)
+
+            yield advance
 
 
 def is_watched(console: Console) -> bool:

@@ -14,6 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own storey and from those above it in this list.
 STOREYS = [
+    ("interrupts",),
     ("results", "version", "progress"),
     ("data", "models", "training"),
     ("metrics",),

@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from keras_sharpness.interrupts import kept_interrupts
+
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
@@ -22,7 +24,10 @@ def quiet_start() -> Iterator[None]:
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 2)
         try:
-            yield
+            # Libraries take an interrupt while they import each other for a
+            # sign that an optional one is missing.
+            with kept_interrupts():
+                yield
         finally:
             sys.stderr.flush()
             os.dup2(kept, 2)

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -14,9 +15,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from keras_sharpness.interrupts import kept_interrupts
+
 
 class StudyProgress:
     """Shows the steps of a study and what remains of the present one.
+
+    An interrupt from the keyboard that was lost on the way, as
+    `kept_interrupts` tells, ends the study at the next report.
 
     Args:
         total: Int. Number of steps.
@@ -42,13 +48,21 @@ class StudyProgress:
 
     def __enter__(self) -> "StudyProgress":
         """Starts the bars."""
+        self._interrupts = kept_interrupts()
+        self._check_interrupts = self._interrupts.__enter__()
         self._bars.start()
         self._study = self._bars.add_task("study", total=self._total)
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         """Takes the bars away, also after an exception."""
         self._bars.stop()
+        self._interrupts.__exit__(kind, exception, traceback)
 
     def skip(self, steps: int = 1) -> None:
         """Counts steps whose results are there already."""
@@ -65,10 +79,12 @@ class StudyProgress:
         Yields:
             A function `(done, total, …)` to be told how far the step is.
         """
+        self._check_interrupts()
         task = self._bars.add_task(description, total=None)
         clock = time.perf_counter()
 
         def report(done: int, total: int, *_: object) -> None:
+            self._check_interrupts()
             self._bars.update(task, completed=done, total=total)
 
         try:

@@ -1,10 +1,12 @@
 """The epochs of a training, with callbacks, checkpoints and progress."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from keras_sharpness.interrupts import kept_interrupts
 from keras_sharpness.training.callback_state import (
     LastLogs,
     callback_states,
@@ -114,10 +116,11 @@ class TrainingLoop:
         self._begin(earlier)
         self.last_good = self._checkpoint(finished=False)
         try:
-            while self.stop_reason is None:
-                self._run_epoch()
-                self.last_good = self._checkpoint(finished=False)
-                self._writer.offer(self.last_good)
+            with kept_interrupts() as check_interrupts:
+                while self.stop_reason is None:
+                    self._run_epoch(check_interrupts)
+                    self.last_good = self._checkpoint(finished=False)
+                    self._writer.offer(self.last_good)
             self._model.optimizer.finalize_variable_values(
                 self._model.trainable_variables
             )
@@ -151,17 +154,21 @@ class TrainingLoop:
         self.stop_reason = earlier.stop_reason
         self._seconds_before = earlier.seconds
 
-    def _run_epoch(self) -> None:
+    def _run_epoch(self, check_interrupts: Callable[[], None]) -> None:
         epoch, plan, began = len(self.rows), self._plan, time.perf_counter()
+
+        def report(done: int, logs: dict[str, float]) -> None:
+            check_interrupts()
+            self._reporter.update(
+                plan.num_batches * epoch + done, {"epoch": epoch + 1, **logs}
+            )
+
         self._callbacks.on_epoch_begin(epoch)
-        updates_before = plan.num_batches * epoch
         logs, num_batches = self._passes.train(
             self._data,
             epoch_order(plan.num_samples, seed=plan.seed, epoch=epoch),
             epoch=epoch + 1,
-            report=lambda done, logs: self._reporter.update(
-                updates_before + done, {"epoch": epoch + 1, **logs}
-            ),
+            report=report,
         )
         rate = learning_rate(self._model)
         if not self._is_finite():
@@ -187,9 +194,7 @@ class TrainingLoop:
                 "seconds": time.perf_counter() - began,
             }
         )
-        self._reporter.update(
-            updates_before + plan.num_batches, {"epoch": epoch + 1, **logs}
-        )
+        report(plan.num_batches, logs)
         self.stop_reason = self._reason_to_stop()
 
     def _reason_to_stop(self) -> StopReason | None:
