@@ -17,7 +17,10 @@ from keras_sharpness.metrics.loss.losses import LossSpecification, accuracy
 from keras_sharpness.metrics.loss.output_coordinates import coordinates
 from keras_sharpness.metrics.loss.stateless import CompiledLoss, model_at
 from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
-from keras_sharpness.metrics.normalization.folding import foldable_pairs
+from keras_sharpness.metrics.normalization.folding import (
+    foldable_pairs,
+    gaining_pairs,
+)
 
 # `loss_fn(model, batch)`: a batch is what the data yield, x, (x, y) or
 # (x, y, sample_weight).
@@ -162,7 +165,7 @@ class BatchLoss:
                 "Use the Hessian, or give the loss as `loss=`."
             )
         model = self._model
-        with self._model_at(weights, state):
+        with self._model_at(weights, state, x):
             y_pred = model(x, training=False)
             penalty = self._penalty()
             outputs, specification, link = coordinates(y_pred, self._loss)
@@ -182,13 +185,18 @@ class BatchLoss:
                 loss=loss,
             )
 
-    def _model_at(self, weights, state):
+    def _model_at(self, weights, state, x):
+        pairs = self._pairs
+        if pairs:
+            # Optional inputs may be missing.
+            sizes = [t.shape[0] for t in keras.tree.flatten(x) if t is not None]
+            pairs = gaining_pairs(pairs, sizes[0])
         return model_at(
             self._model,
             weights,
             state,
             use_batch_statistics=self._batch_norm == "batch",
-            fold=self._pairs,
+            fold=pairs,
             compiled=self._compiled,
         )
 
@@ -200,7 +208,7 @@ class BatchLoss:
     def _predict(self, weights, state, x, y, sample_weight):
         if self._loss_fn is not None:
             return self._own_loss(weights, state, x, y, sample_weight), None
-        with self._model_at(weights, state):
+        with self._model_at(weights, state, x):
             y_pred = self._model(x, training=False)
             # Of the very predictions: Keras' losses look for what they are
             # made of.
@@ -231,7 +239,7 @@ class BatchLoss:
         return value + penalty if wanted else value - penalty
 
     def _own_loss(self, weights, state, x, y, sample_weight):
-        with self._model_at(weights, state):
+        with self._model_at(weights, state, x):
             value = keras.ops.convert_to_tensor(
                 self._loss_fn(self._model, as_yielded(x, y, sample_weight))
             )

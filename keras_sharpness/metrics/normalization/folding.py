@@ -1,6 +1,7 @@
-"""Folding BatchNormalization at inference into the convolution before it."""
+"""Folding BatchNormalization at inference into the layer before it."""
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,20 +10,23 @@ import keras
 
 from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 
-# Not Dense: its kernel has as many entries as a batch of its outputs, so that
-# scaling the one costs what scaling the other saves.
-_CONVOLUTIONS = (
+_LINEAR = (
     keras.layers.Conv1D,
     keras.layers.Conv2D,
     keras.layers.Conv3D,
+    keras.layers.Dense,
 )
+# Rows of a Dense layer's outputs, to one of its kernel, from which scaling the
+# kernel costs less than scaling the outputs: with 2 and 4 the gradient of F1
+# took 0.93 and 0.91 of the time and its products 0.95, with 1 blocks took 1.08.
+_ROWS_THAT_GAIN = 1.5
 _OWN = ("keras.", "keras_sharpness.")
 
 Pair = tuple[keras.layers.Layer, keras.layers.Layer]
 
 
 def foldable_pairs(model: keras.Model) -> list[Pair]:
-    """Convolutions with the BatchNormalization that alone reads their output.
+    """Linear layers with the BatchNormalization that alone reads their output.
 
     At inference `BN(x ∗ W + b) = x ∗ (W s) + (b − m) s + β`, `s = γ∕√(v + ε)`,
     which saves two passes over the activations, four in the gradient and more
@@ -33,7 +37,7 @@ def foldable_pairs(model: keras.Model) -> list[Pair]:
         model: Built `keras.Model`.
 
     Returns:
-        List of (convolution, BatchNormalization).
+        List of (convolution or Dense layer, BatchNormalization).
     """
     layers = list(model._flatten_layers())
     foreign = any(
@@ -48,9 +52,9 @@ def foldable_pairs(model: keras.Model) -> list[Pair]:
         (node,) = norm._inbound_nodes
         if len(node.parent_nodes) != 1:
             continue
-        convolution = node.parent_nodes[0].operation
-        if _is_foldable(convolution, norm):
-            pairs.append((convolution, norm))
+        linear = node.parent_nodes[0].operation
+        if _is_foldable(linear, norm):
+            pairs.append((linear, norm))
     outputs = {
         id(tensor)
         for layer in layers
@@ -58,45 +62,57 @@ def foldable_pairs(model: keras.Model) -> list[Pair]:
         for tensor in keras.tree.flatten(layer.outputs)
     }
     return [
-        (convolution, norm)
-        for convolution, norm in pairs
-        if id(convolution._inbound_nodes[0].output_tensors[0]) not in outputs
+        (linear, norm)
+        for linear, norm in pairs
+        if id(linear._inbound_nodes[0].output_tensors[0]) not in outputs
     ]
 
 
-def _is_foldable(convolution: Any, norm: keras.layers.Layer) -> bool:
-    if (
-        type(convolution) not in _CONVOLUTIONS
-        or convolution.activation is not _identity
-    ):
+def _is_foldable(linear: Any, norm: keras.layers.Layer) -> bool:
+    if type(linear) not in _LINEAR or linear.activation is not _identity:
         return False
-    if (
-        len(convolution._inbound_nodes) != 1
-        or len(convolution._outbound_nodes) != 1
-    ):
+    if len(linear._inbound_nodes) != 1 or len(linear._outbound_nodes) != 1:
         return False
     regularizers = ("kernel", "bias", "activity")
-    if any(
-        getattr(convolution, f"{name}_regularizer") for name in regularizers
-    ):
+    if any(getattr(linear, f"{name}_regularizer") for name in regularizers):
         return False
-    if (
-        getattr(convolution, "lora_enabled", False)
-        or convolution.quantization_mode
-    ):
+    if getattr(linear, "lora_enabled", False) or linear.quantization_mode:
         return False
-    rank = len(convolution._inbound_nodes[0].output_tensors[0].shape)
-    channels_last = getattr(convolution, "data_format", "channels_last")
+    rank = len(linear._inbound_nodes[0].output_tensors[0].shape)
+    channels_last = getattr(linear, "data_format", "channels_last")
     return (
         channels_last == "channels_last"
         and norm.axis in (-1, rank - 1)
-        and convolution.compute_dtype
-        == convolution.variable_dtype
-        == norm.compute_dtype
+        and linear.compute_dtype == linear.variable_dtype == norm.compute_dtype
     )
 
 
 _identity = keras.activations.get("linear")
+
+
+def gaining_pairs(pairs: list[Pair], num_samples: int | None) -> list[Pair]:
+    """Those of some pairs that take less time as one layer.
+
+    Convolutions always do, for their kernels are small.
+
+    Args:
+        pairs: From `foldable_pairs`.
+        num_samples: Int, samples in a batch; None if that is not known.
+
+    Returns:
+        List of the pairs that gain.
+    """
+
+    def gains(linear: keras.layers.Layer) -> bool:
+        if type(linear) is not keras.layers.Dense:
+            return True
+        _, *inner, _ = linear._inbound_nodes[0].output_tensors[0].shape
+        if num_samples is None or None in inner:
+            return False
+        rows = num_samples * math.prod(inner)
+        return rows >= _ROWS_THAT_GAIN * linear._kernel.shape[0]
+
+    return [pair for pair in pairs if gains(pair[0])]
 
 
 @contextlib.contextmanager
@@ -125,20 +141,16 @@ def folded(
         return wrapper
 
     mapping, shifts = [], []
-    for convolution, norm in pairs:
+    for linear, norm in pairs:
         scale = keras.ops.rsqrt(value_of(norm.moving_variance) + norm.epsilon)
         if norm.scale:
             scale = scale * value_of(norm.gamma)
         shift = -value_of(norm.moving_mean) * scale
         if norm.center:
             shift = shift + value_of(norm.beta)
-        mapping.append(
-            (convolution._kernel, value_of(convolution._kernel) * scale)
-        )
-        if convolution.bias is not None:
-            mapping.append(
-                (convolution.bias, value_of(convolution.bias) * scale + shift)
-            )
+        mapping.append((linear._kernel, value_of(linear._kernel) * scale))
+        if linear.bias is not None:
+            mapping.append((linear.bias, value_of(linear.bias) * scale + shift))
             shift = None
         shifts.append(shift)
     try:

@@ -46,6 +46,27 @@ def test_sums_of_products_are_found_with_them():
     assert found == ["AddN", "AddV2", *["MatMul"] * 4]
 
 
+def test_multiples_of_products_are_found_with_them():
+    scale = tf.ones(100)
+    found = types_of_last(
+        lambda a, b: [
+            product(a, b) * scale,
+            tf.reshape(tf.reduce_sum(product(b, a) * a[:100], 0), [100]),
+        ],
+        *LARGE,
+    )
+    assert found == ["MatMul", "MatMul", "Mul", "Mul", "Reshape", "Sum"]
+
+
+def test_products_that_become_tensors_of_higher_rank_are_not():
+    assert (
+        types_of_last(
+            lambda a, b: [tf.reshape(product(a, b), (100, 10, 10))], *LARGE
+        )
+        == []
+    )
+
+
 def test_sums_without_a_product_are_not():
     assert types_of_last(lambda a, b: [a + b], *LARGE) == []
 

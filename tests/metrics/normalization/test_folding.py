@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from keras_sharpness.metrics import Objective
-from keras_sharpness.metrics.normalization.folding import foldable_pairs
+from keras_sharpness.metrics.normalization.folding import (
+    foldable_pairs,
+    gaining_pairs,
+)
 
 layers = keras.layers
 
@@ -36,6 +39,19 @@ FOLDED = {
         layers.Activation("tanh"),
         layers.Flatten(),
     ],
+    "dense": lambda: [
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(5, name="linear"),
+        layers.BatchNormalization(name="norm"),
+        layers.Activation("tanh"),
+    ],
+    "dense, of sequences": lambda: [
+        layers.Reshape((9, 8)),
+        layers.Dense(5, use_bias=False, name="linear"),
+        layers.BatchNormalization(name="norm"),
+        layers.Activation("tanh"),
+        layers.Flatten(),
+    ],
     "one dimension": lambda: [
         layers.Reshape((9, 8)),
         layers.Conv1D(5, 2, name="linear"),
@@ -50,6 +66,7 @@ FOLDED = {
 def test_value_gradient_and_product_are_unchanged(middle, float64):
     model = network(*middle())
     assert folded_names(model) == [("linear", "norm")]
+    assert len(gaining_pairs(foldable_pairs(model), 9)) == 1
     generator = np.random.default_rng(1)
     x, y = generator.standard_normal((9, 6, 6, 2)), generator.integers(0, 3, 9)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -80,9 +97,9 @@ class Own(layers.Layer):
 
 
 APART = {
-    "dense": lambda: [
+    "dense, with an activation": lambda: [
         layers.Flatten(),
-        layers.Dense(5),
+        layers.Dense(5, activation="relu"),
         layers.BatchNormalization(),
     ],
     "kernel regulariser": lambda: [
@@ -122,6 +139,29 @@ APART = {
 @pytest.mark.parametrize("middle", APART.values(), ids=APART.keys())
 def test_what_cannot_be_folded_is_left_apart(middle):
     assert foldable_pairs(network(*middle())) == []
+
+
+@pytest.mark.parametrize(
+    ("layer", "num_samples", "gains"),
+    [
+        (lambda: layers.Conv1D(5, 2), 1, True),
+        (lambda: layers.Conv1D(5, 2), None, True),
+        # The kernel has eight rows, the outputs nine of each sample.
+        (lambda: layers.Dense(5), 1, False),
+        (lambda: layers.Dense(5), 2, True),
+        (lambda: layers.Dense(5), None, False),
+    ],
+)
+def test_dense_layers_gain_with_many_samples(layer, num_samples, gains):
+    model = network(
+        layers.Reshape((9, 8)),
+        layer(),
+        layers.BatchNormalization(),
+        layers.Flatten(),
+    )
+    pairs = foldable_pairs(model)
+    assert len(pairs) == 1
+    assert gaining_pairs(pairs, num_samples) == (pairs if gains else [])
 
 
 def test_outputs_that_others_read_are_left_apart():
