@@ -78,6 +78,7 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
     try:
         yield check
     except Exception as error:
+        # Whatever a library made of the interrupt; others pass as they are.
         if heard:
             raise KeyboardInterrupt from error
         raise

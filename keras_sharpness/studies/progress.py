@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -48,21 +47,16 @@ class StudyProgress:
 
     def __enter__(self) -> "StudyProgress":
         """Starts the bars."""
-        self._interrupts = kept_interrupts()
-        self._check_interrupts = self._interrupts.__enter__()
-        self._bars.start()
-        self._study = self._bars.add_task("study", total=self._total)
+        with contextlib.ExitStack() as stack:
+            self._check_interrupts = stack.enter_context(kept_interrupts())
+            stack.enter_context(self._bars)
+            self._study = self._bars.add_task("study", total=self._total)
+            self._open = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Takes the bars away, also after an exception."""
-        self._bars.stop()
-        self._interrupts.__exit__(kind, exception, traceback)
+        self._open.__exit__(*exception)
 
     def skip(self, steps: int = 1) -> None:
         """Counts steps whose results are there already."""
