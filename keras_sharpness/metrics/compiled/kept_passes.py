@@ -69,6 +69,7 @@ class KeptPasses:
 
     def __init__(self, stages: Callable[[Any, tuple], TwoStages]):
         self._stages = stages
+        self._stages_of: dict[tuple[int, int], TwoStages] = {}
         self._kept: dict[tuple[int, int], list[Any]] = {}
         self._room = psutil.virtual_memory().available // 4
 
@@ -97,8 +98,14 @@ class KeptPasses:
         Returns:
             List of K lists of tensors.
         """
-        stages = self._stages(compiled, (vectors[0], *others))
-        place = (id(stages), index)
+        # Once for a batch: TensorFlow looks for the trace that goes with the
+        # arguments as long as a small network needs for its work.
+        place = (id(compiled), index)
+        if place not in self._stages_of:
+            self._stages_of[place] = self._stages(
+                compiled, (vectors[0], *others)
+            )
+        stages = self._stages_of[place]
         if place not in self._kept:
             stand()
             num_bytes = stages.num_bytes(batch_size)
