@@ -10,6 +10,7 @@ from keras_sharpness.metrics.compiled.dependent_operations import (
 )
 from keras_sharpness.metrics.compiled.last_products import last_products
 from keras_sharpness.metrics.compiled.ordered_stage import OrderedStage
+from keras_sharpness.metrics.compiled.regrouped_sums import regrouped_sums
 from keras_sharpness.metrics.compiled.subgraph import Subgraph
 from keras_sharpness.metrics.compiled.traced_once import TracedOnce
 
@@ -52,7 +53,10 @@ class FusedStage:
         )
         self._shared = _computed_by(behind - last, _inputs(last, graph))
         self._names = [*kept, *given]
-        self._before = Subgraph(graph, names - last)
+        before = names - last
+        self._before = Subgraph(
+            graph, before, sums=regrouped_sums(before, outputs)
+        )
         self._behind_one = self._behind_several = None
         if last:
             given_behind = [*given, *self._handed]
