@@ -3,6 +3,12 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from keras_sharpness.metrics.compiled.graph_nodes import (
+    GraphNodes,
+    fill,
+    name_of,
+)
+
 
 def added_biases(
     names: Collection[str], outputs: Iterable[Any]
@@ -42,6 +48,22 @@ def added_biases(
         ):
             found[users[0].name] = name
     return found
+
+
+def add_bias(nodes: GraphNodes, node: Any, *, tile: Any) -> None:
+    """Makes a sum the sum of its other terms and a bias.
+
+    Args:
+        nodes: `GraphNodes` of the sum.
+        node: `NodeDef`, the sum's, without the bias.
+        tile: Operation that repeats the bias.
+    """
+    dtype = node.attr["T"].type
+    terms = nodes.copy(node, f"{node.name}/terms")
+    vector = nodes.reshape(
+        f"{node.name}/vector", name_of(tile.inputs[0]), [-1], dtype
+    )
+    fill(node, "BiasAdd", [terms, vector], T=dtype, data_format=b"NHWC")
 
 
 def _repeats_vector(operation: Any) -> bool:

@@ -1,5 +1,6 @@
 """Operations of a traced graph that XLA compiles, for several arguments."""
 
+import functools
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -10,7 +11,10 @@ from keras_sharpness.metrics.compiled.dependent_operations import (
 )
 from keras_sharpness.metrics.compiled.last_products import last_products
 from keras_sharpness.metrics.compiled.ordered_stage import OrderedStage
-from keras_sharpness.metrics.compiled.regrouped_sums import regrouped_sums
+from keras_sharpness.metrics.compiled.regrouped_sums import (
+    regroup,
+    regrouped_sums,
+)
 from keras_sharpness.metrics.compiled.subgraph import Subgraph
 from keras_sharpness.metrics.compiled.traced_once import TracedOnce
 
@@ -19,10 +23,11 @@ class FusedStage:
     """Operations of a traced graph that XLA compiles, for several arguments.
 
     All but large products of matrices at their end, which TensorFlow's own
-    operations compute faster. Of their factors, those that do not depend on
-    the argument are computed once for several arguments. For a single one they
-    are computed again where they are needed, layer by layer: handed over, those
-    of all layers would be held at once, beside several arguments a small part.
+    operations compute faster; and sums in a shape that XLA is fast with. Of the
+    products' factors, those that do not depend on the argument are computed
+    once for several arguments. For a single one they are computed again where
+    they are needed, layer by layer: handed over, those of all layers would be
+    held at once, beside several arguments a small part.
 
     Args:
         names: Names of operations of a graph.
@@ -55,7 +60,16 @@ class FusedStage:
         self._names = [*kept, *given]
         before = names - last
         self._before = Subgraph(
-            graph, before, sums=regrouped_sums(before, outputs)
+            graph,
+            before,
+            rewritten={
+                name: functools.partial(
+                    regroup,
+                    total=graph.get_operation_by_name(name),
+                    to=grouping,
+                )
+                for name, grouping in regrouped_sums(before, outputs).items()
+            },
         )
         self._behind_one = self._behind_several = None
         if last:

@@ -1,11 +1,15 @@
 """Operations of a traced graph in an order that holds little at once."""
 
+import functools
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from keras_sharpness.metrics.compiled.added_biases import added_biases
+from keras_sharpness.metrics.compiled.added_biases import (
+    add_bias,
+    added_biases,
+)
 from keras_sharpness.metrics.compiled.idle_zeros import idle_zeros
 from keras_sharpness.metrics.compiled.memory_order import (
     memory_order,
@@ -43,8 +47,13 @@ class OrderedStage:
         self._subgraph = Subgraph(
             graph,
             set(names) - zeros - repeated,
-            zeros=zeros,
-            biases=biases,
+            zeros=zeros | repeated,
+            rewritten={
+                total: functools.partial(
+                    add_bias, tile=graph.get_operation_by_name(tile)
+                )
+                for total, tile in biases.items()
+            },
             waits=_waits(set(names) - zeros, repeated, outputs),
         )
         self._names = [*kept, *given]

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_sharpness.metrics.compiled.graph_nodes import GraphNodes, fill
+
 # XLA for the CPU takes longer sums in windows of as many terms: it writes the
 # terms into memory, the sums of the windows, and adds those up.
 _WINDOW = 32
-# Factors of a length: of networks that fit in a machine's memory.
+# Of a length; with windows of 32 it may be 32,768.
 _MOST_FACTORS = 3
 
 
@@ -34,15 +36,15 @@ def regrouped_sums(
 ) -> dict[str, Grouping]:
     """Sums of a graph that XLA computes faster in another shape.
 
-    Those over the last axis, as of a normalisation's statistics or a softmax,
-    with which XLA takes what makes up the terms in one loop where the axis is
-    apart in axes no longer than its windows. The other axes become one; left as
-    they are, XLA would undo the change. And those over several axes before the
-    last ones, as of a derivative by a bias, which are one axis here: windows
-    over one are faster than over two.
+    * Those over the last axis, as of a softmax, or of what a normalisation
+      computes of every sample. In several axes, none longer than a window, XLA
+      sums it in the loop that computes the terms. The other axes become one:
+      left as they are, XLA would undo the change.
+    * Those over several axes before the last ones, as of a derivative by a
+      bias. Here they are one axis: windows over one are faster than over two.
 
-    For the Hessian of a transformer encoder, all its vectors one block, that
-    was 5 % of the time. Values differ in the last digits.
+    For a transformer encoder that was 5 % of the time of a block of Hessian
+    products. Values differ in the last digits.
 
     Args:
         names: Names of operations of one graph.
@@ -65,6 +67,29 @@ def regrouped_sums(
     return found
 
 
+def regroup(nodes: GraphNodes, node: Any, *, total: Any, to: Grouping) -> None:
+    """Makes a sum one over other axes of the same terms.
+
+    Args:
+        nodes: `GraphNodes` of the sum.
+        node: `NodeDef`, the sum's.
+        total: The sum's operation.
+        to: `Grouping`.
+    """
+    name, dtype = node.name, node.attr["T"].type
+    terms = nodes.reshape(f"{name}/terms", node.input[0], to.shape, dtype)
+    axes = nodes.constant(f"{name}/axes", to.axes)
+    index = tf.int32.as_datatype_enum
+    summed = nodes.add(
+        f"{name}/total", "Sum", [terms, axes], T=dtype, Tidx=index
+    )
+    lengths = [
+        -1 if length is None else length for length in total.outputs[0].shape
+    ]
+    shape = nodes.constant(f"{name}/shape", lengths)
+    fill(node, "Reshape", [summed, shape], T=dtype, Tshape=index)
+
+
 def _grouping(operation: Any) -> Grouping | None:
     shape = operation.inputs[0].shape
     axes = tf.get_static_value(operation.inputs[1])
@@ -82,7 +107,7 @@ def _grouping(operation: Any) -> Grouping | None:
             return _apart(lengths[axis])
     elif summed and summed == list(range(len(summed))):
         behind = lengths[len(summed) :]
-        if behind and None not in behind:
+        if behind and all(behind):
             return Grouping((-1, math.prod(behind)), (0,))
     return None
 

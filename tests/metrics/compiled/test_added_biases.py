@@ -1,8 +1,14 @@
 """Terms of sums that repeat a vector, told from others."""
 
+import functools
+
 import tensorflow as tf
 
-from keras_sharpness.metrics.compiled.added_biases import added_biases
+from keras_sharpness.metrics.compiled.added_biases import (
+    add_bias,
+    added_biases,
+)
+from keras_sharpness.metrics.compiled.subgraph import Subgraph
 
 
 def found_in(function):
@@ -83,3 +89,45 @@ def test_results_are_not():
 
 def test_nothing_is_added_where_nothing_is_returned():
     assert added_biases(["a"], []) == {}
+
+
+def test_a_bias_is_added_without_repeating_it():
+    @tf.function(autograph=False)
+    def function(x, b):
+        repeated = tf.tile(tf.reshape(b, [1, 1, 2]), [2, 3, 1])
+        return [tf.add_n([x, repeated, 2.0 * x])]
+
+    x = tf.constant([[[1.0, 2.0]] * 3, [[3.0, 4.0]] * 3])
+    b = tf.constant([10.0, 20.0])
+    concrete = function.get_concrete_function(x, b)
+    graph = concrete.graph
+    names = {operation.name for operation in graph.get_operations()}
+    ((total, tile),) = added_biases(names, concrete.outputs).items()
+    part = Subgraph(
+        graph,
+        names - {tile},
+        zeros={tile},
+        rewritten={
+            total: functools.partial(
+                add_bias, tile=graph.get_operation_by_name(tile)
+            )
+        },
+    )
+
+    @tf.function(autograph=False)
+    def elsewhere(x, b):
+        known = dict(
+            zip((t.name for t in concrete.inputs), (x, b), strict=True)
+        )
+        return part.compute(known, [concrete.outputs[0].name])
+
+    expected = [[[13.0, 26.0]] * 3, [[19.0, 32.0]] * 3]
+    assert elsewhere(x, b)[0].numpy().tolist() == expected
+    types = [
+        operation.type
+        for operation in elsewhere.get_concrete_function(
+            x, b
+        ).graph.get_operations()
+    ]
+    assert "Tile" not in types
+    assert types.count("BiasAdd") == 1

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras_sharpness.metrics.compiled.dependent_operations import (
     dependent_operations,
 )
+from keras_sharpness.metrics.compiled.graph_nodes import fill
 from keras_sharpness.metrics.compiled.subgraph import Subgraph
 
 
@@ -72,35 +73,36 @@ def test_runs_in_the_order_asked_for(traced):
     assert sorted(waits.values()) == [[], ["Square"]]
 
 
-def test_sums_leave_out_zeros_and_do_not_repeat_biases():
-    @tf.function(autograph=False)
-    def function(x, b):
-        repeated = tf.tile(tf.reshape(b, [1, 1, 2]), [2, 3, 1])
-        return [tf.add_n([x, tf.raw_ops.ZerosLike(x=x), repeated])]
+def to_negative_square(nodes, node):
+    dtype = node.attr["T"].type
+    square = nodes.add("square", "Square", list(node.input), T=dtype)
+    fill(node, "Neg", [square], T=dtype)
 
-    x, b = (
-        tf.constant([[[1.0, 2.0]] * 3, [[3.0, 4.0]] * 3]),
-        tf.constant([10.0, 20.0]),
-    )
-    concrete = function.get_concrete_function(x, b)
+
+def test_sums_leave_out_zeros_and_nodes_can_be_made_others():
+    @tf.function(autograph=False)
+    def function(x, y):
+        total = tf.add_n([x, tf.raw_ops.ZerosLike(x=x), y])
+        return [tf.exp(total)]
+
+    x, y = tf.constant([1.0, 2.0]), tf.constant([10.0, 20.0])
+    concrete = function.get_concrete_function(x, y)
     graph = concrete.graph
     by_type = {o.type: o.name for o in graph.get_operations()}
     part = Subgraph(
         graph,
-        {o.name for o in graph.get_operations()}
-        - {by_type["ZerosLike"], by_type["Tile"]},
+        {o.name for o in graph.get_operations()} - {by_type["ZerosLike"]},
         zeros=[by_type["ZerosLike"]],
-        biases={by_type["AddN"]: by_type["Tile"]},
+        rewritten={by_type["Exp"]: to_negative_square},
     )
     names = [tensor.name for tensor in concrete.inputs]
 
     @tf.function(autograph=False)
-    def elsewhere(x, b):
-        known = dict(zip(names, (x, b), strict=True))
+    def elsewhere(x, y):
+        known = dict(zip(names, (x, y), strict=True))
         return part.compute(known, [tensor.name for tensor in concrete.outputs])
 
-    expected = [[[11.0, 22.0]] * 3, [[13.0, 24.0]] * 3]
-    assert elsewhere(x, b)[0].numpy().tolist() == expected
-    operations = elsewhere.get_concrete_function(x, b).graph.get_operations()
+    assert elsewhere(x, y)[0].numpy().tolist() == [-(11.0**2), -(22.0**2)]
+    operations = elsewhere.get_concrete_function(x, y).graph.get_operations()
     (sums,) = (o for o in operations if o.type == "AddN")
-    assert len(sums.inputs) == 1
+    assert len(sums.inputs) == 2
