@@ -1,7 +1,7 @@
 """Operations of a traced graph in an order that holds little at once."""
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -9,6 +9,9 @@ import tensorflow as tf
 from keras_sharpness.metrics.compiled.added_biases import (
     add_bias,
     added_biases,
+)
+from keras_sharpness.metrics.compiled.dependent_operations import (
+    dependent_operations,
 )
 from keras_sharpness.metrics.compiled.idle_zeros import idle_zeros
 from keras_sharpness.metrics.compiled.memory_order import (
@@ -18,11 +21,18 @@ from keras_sharpness.metrics.compiled.memory_order import (
 from keras_sharpness.metrics.compiled.subgraph import Subgraph
 from keras_sharpness.metrics.compiled.traced_once import TracedOnce
 
+# To be computed for every argument: held for all, they would take memory.
+_CHEAP = frozenset(
+    {"Const", "Empty", "Fill", "Placeholder", "Reshape", "Tile", "ZerosLike"}
+)
+
 
 class OrderedStage:
     """Operations of a traced graph in an order that holds little at once.
 
-    Zeros are not added, and biases not repeated for every sample.
+    Zeros are not added, and biases not repeated for every sample. What does not
+    depend on the argument is computed once for several; for a single one where
+    it is needed.
 
     Args:
         names: Names of operations of a graph.
@@ -40,28 +50,18 @@ class OrderedStage:
         kept: Sequence[str],
         given: Sequence[str],
     ):
-        graph = outputs[0].graph
-        zeros = idle_zeros(names, outputs)
-        biases = added_biases(set(names) - zeros, outputs)
-        repeated = set(biases.values())
-        self._subgraph = Subgraph(
-            graph,
-            set(names) - zeros - repeated,
-            zeros=zeros | repeated,
-            rewritten={
-                total: functools.partial(
-                    add_bias, tile=graph.get_operation_by_name(tile)
-                )
-                for total, tile in biases.items()
-            },
-            waits=_waits(set(names) - zeros, repeated, outputs),
+        self._graph = graph = outputs[0].graph
+        self._names, self._outputs = set(names), list(outputs)
+        self._kept, self._given = list(kept), list(given)
+        dependent = dependent_operations(given, outputs).keys()
+        self._fixed = self._names - dependent
+        self._shared = _costly_inputs(
+            self._names & dependent, self._fixed, graph
         )
-        self._names = [*kept, *given]
-        self._outputs = [tensor.name for tensor in outputs]
         # Copies in one graph are optimised together, which of a large network
         # takes as long as hundreds of products. A function is optimised once.
-        self._compute_one = tf.function(
-            self._compute,
+        self._compute_behind = tf.function(
+            self._behind_shared,
             autograph=False,
             experimental_attributes={"_noinline": True},
         )
@@ -85,14 +85,75 @@ class OrderedStage:
         self, tensors: Sequence[Any], several: Sequence[Sequence[Any]]
     ) -> list[list[Any]]:
         if len(several) == 1:
-            return [self._compute(tensors, several[0])]
-        return [self._compute_one(tensors, argument) for argument in several]
+            return [self._behind_shared(tensors, [], several[0])]
+        shared = Subgraph(self._graph, self._fixed).compute(
+            dict(zip(self._kept, tensors, strict=True)), self._shared
+        )
+        return [
+            self._compute_behind(tensors, shared, argument)
+            for argument in several
+        ]
 
-    def _compute(
-        self, tensors: Sequence[Any], argument: Sequence[Any]
+    def _behind_shared(
+        self,
+        tensors: Sequence[Any],
+        shared: Sequence[Any],
+        argument: Sequence[Any],
     ) -> list[Any]:
-        known = dict(zip(self._names, [*tensors, *argument], strict=True))
-        return self._subgraph.compute(known, self._outputs)
+        """The outputs, from what is shared or, without it, from the start."""
+        known = dict(zip(self._kept, tensors, strict=True))
+        known |= zip(self._given, argument, strict=True)
+        known |= dict(zip(self._shared, shared, strict=False))
+        names = self._names & _needed(self._outputs, known)
+        return _ordered(names, self._outputs).compute(
+            known, [tensor.name for tensor in self._outputs]
+        )
+
+
+def _ordered(names: set[str], outputs: Sequence[Any]) -> Subgraph:
+    graph = outputs[0].graph
+    zeros = idle_zeros(names, outputs)
+    names = names - zeros
+    biases = added_biases(names, outputs)
+    repeated = set(biases.values())
+    return Subgraph(
+        graph,
+        names - repeated,
+        zeros=zeros | repeated,
+        rewritten={
+            total: functools.partial(
+                add_bias, tile=graph.get_operation_by_name(tile)
+            )
+            for total, tile in biases.items()
+        },
+        waits=_waits(names, repeated, outputs),
+    )
+
+
+def _costly_inputs(
+    names: set[str], others: set[str], graph: tf.Graph
+) -> list[str]:
+    """Tensors that some operations take from others that have work to do."""
+    found = {
+        tensor.name: None
+        # In an order that is the same in every process.
+        for name in sorted(names)
+        for tensor in graph.get_operation_by_name(name).inputs
+        if tensor.op.name in others and tensor.op.type not in _CHEAP
+    }
+    return list(found)
+
+
+def _needed(outputs: Iterable[Any], known: Container[str]) -> set[str]:
+    """The operations that tensors are computed from, behind those known."""
+    needed: set[str] = set()
+    stack = list(outputs)
+    while stack:
+        tensor = stack.pop()
+        if tensor.name not in known and tensor.op.name not in needed:
+            needed.add(tensor.op.name)
+            stack.extend(tensor.op.inputs)
+    return needed
 
 
 def _waits(

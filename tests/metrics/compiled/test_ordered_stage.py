@@ -75,3 +75,36 @@ def test_biases_are_not_repeated_nor_zeros_added(nodes):
 def test_operations_wait_for_each_other(nodes):
     waits = [i for node in nodes for i in node.input if i.startswith("^")]
     assert waits
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (3, 1)])
+def test_what_is_fixed_is_computed_once(count, expected):
+    @tf.function(autograph=False)
+    def function(x, b):
+        return [b * tf.exp(x), b + tf.zeros_like(x)]
+
+    vector = tf.TensorSpec([3])
+    concrete = function.get_concrete_function(vector, vector)
+    x, b = concrete.inputs
+    names = [operation.name for operation in concrete.graph.get_operations()]
+    stage = OrderedStage(names, concrete.outputs, kept=[x.name], given=[b.name])
+    x = tf.constant([0.1, 0.2, 0.3])
+    several = [[x + float(index)] for index in range(count)]
+    for outputs, (b,) in zip(stage.of_each([x], several), several, strict=True):
+        assert_as_the_whole(outputs, function, x, b)
+    # Also where it is called, in functions of their own, once for each.
+    called = tf.function(stage.of_each, autograph=False)
+    definition = called.get_concrete_function([x], several).graph.as_graph_def()
+    functions = {
+        f.signature.name: f.node_def for f in definition.library.function
+    }
+
+    def count_of(nodes):
+        total = 0
+        for node in nodes:
+            total += node.op == "Exp"
+            if "f" in node.attr:
+                total += count_of(functions[node.attr["f"].func.name])
+        return total
+
+    assert count_of(definition.node) == expected
