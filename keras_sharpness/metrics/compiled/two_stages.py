@@ -1,11 +1,14 @@
 """A traced function cut in two, at what some of its arguments change."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from keras_sharpness.metrics.compiled.fused_stage import FusedStage
+from keras_sharpness.metrics.compiled.needed_operations import (
+    needed_operations,
+)
 from keras_sharpness.metrics.compiled.ordered_stage import OrderedStage
 from keras_sharpness.metrics.compiled.smallest_cut import cut
 from keras_sharpness.metrics.compiled.subgraph import Subgraph
@@ -59,7 +62,7 @@ class TwoStages:
         )
         kept = [tensor.name for tensor in self._kept]
         found = [*kept, *(tensor.name for tensor in early)]
-        before = Subgraph(graph, _needed([*self._kept, *early]))
+        before = Subgraph(graph, needed_operations([*self._kept, *early]))
         self._behind = (FusedStage if jit_compile else OrderedStage)(
             after, function.outputs[:count], kept=kept, given=given
         )
@@ -119,15 +122,3 @@ class TwoStages:
             for tensor in self._kept
             if tensor.op.type not in ("Placeholder", "ReadVariableOp")
         )
-
-
-def _needed(tensors: Iterable[Any]) -> set[str]:
-    """The operations that tensors are computed from."""
-    needed: set[str] = set()
-    stack = [tensor.op for tensor in tensors]
-    while stack:
-        operation = stack.pop()
-        if operation.name not in needed:
-            needed.add(operation.name)
-            stack.extend(tensor.op for tensor in operation.inputs)
-    return needed
