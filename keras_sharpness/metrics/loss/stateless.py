@@ -11,6 +11,9 @@ from keras_sharpness.metrics.gradients.matrix_products import (
     large_matrix_products,
 )
 from keras_sharpness.metrics.gradients.second_gradients import without_cudnn
+from keras_sharpness.metrics.gradients.thinned_convolutions import (
+    thinned_convolutions,
+)
 from keras_sharpness.metrics.normalization.batch_norm import batch_statistics
 from keras_sharpness.metrics.normalization.exact_moments import exact_moments
 from keras_sharpness.metrics.normalization.folding import Pair, folded
@@ -57,6 +60,7 @@ def model_at(
         stack.enter_context(_unchanged_compile_state(model, compiled))
         stack.enter_context(exact_moments())
         stack.enter_context(large_matrix_products())
+        stack.enter_context(thinned_convolutions())
         stack.enter_context(without_cudnn(model))
         if use_batch_statistics:
             stack.enter_context(batch_statistics(model))
