@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test lint format explorer screenshots notebooks benchmark benchmark-ratios clean
 
-# The main job on data that ships with the package: about five minutes.
+# The main job on data that ships with the package: three to five minutes.
 demo: $(STAMP)
 	$(BIN)/keras-sharpness compare --dataset mnist_5k --network f1 \
 		--small-batch 32 --large-batch 400 --seeds 3 --epochs 30 \

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.special
 
 from keras_sharpness.results import Result
 
@@ -116,28 +117,12 @@ class Comparison(Result):
         pairs = chosen.pivot(
             index="seed", columns="batch", values="test_accuracy"
         )
-        gaps = 100 * (pairs["small"] - pairs["large"])
-        gap = gaps.mean()
-        spread = f" ± {gaps.std():.2f}" if seeds > 1 else ""
+        gaps = 100 * (pairs["large"] - pairs["small"])
         accuracies = (
             f"{100 * small['test_accuracy']:.2f} % (small batch) against "
             f"{100 * large['test_accuracy']:.2f} % (large batch)"
         )
-        if gap == 0:
-            sentences.append(f"Both generalise alike: {accuracies}.")
-        else:
-            better = "small" if gap > 0 else "large"
-            sentences.append(
-                f"The {better}-batch minimum generalises better: test "
-                f"accuracy {accuracies}, {abs(gap):.2f}{spread} percentage "
-                "points more."
-            )
-        if seeds > 1 and abs(gap) < 2 * gaps.std() / np.sqrt(seeds):
-            sentences.append(
-                "That difference is within two standard errors of zero: more "
-                "seeds are needed to tell."
-            )
-        return sentences
+        return [*sentences, _generalisation(gaps.to_numpy(), accuracies)]
 
     def _quantities(
         self, frame: pd.DataFrame
@@ -166,3 +151,36 @@ def _mean_and_spread(values: pd.Series, template: str) -> str:
     if len(values) == 1:
         return mean
     return f"{mean} ± {template.format(values.std(ddof=1))}"
+
+
+def _generalisation(gaps: np.ndarray, accuracies: str) -> str:
+    """Which minimum generalises better, as far as the seeds can tell.
+
+    Args:
+        gaps: Array. Of each seed, the percentage points of test accuracy that
+            the large batch has more.
+        accuracies: Str. Both.
+    """
+    gap = gaps.mean()
+    if not gaps.any():
+        return f"Both generalise alike: test accuracy {accuracies}."
+    better = "large" if gap > 0 else "small"
+    if len(gaps) == 1:
+        return (
+            f"In this seed the {better}-batch minimum generalises better: test "
+            f"accuracy {accuracies}. One seed cannot tell whether by chance."
+        )
+    # Pairs share a seed, and there are few of them: Student's t.
+    margin = scipy.special.stdtrit(len(gaps) - 1, 0.975)
+    margin *= gaps.std(ddof=1) / np.sqrt(len(gaps))
+    difference = (
+        f"test accuracy {accuracies}, a difference of {gap:+.2f} percentage "
+        f"points, 95 % confidence interval {gap - margin:+.2f} to "
+        f"{gap + margin:+.2f}"
+    )
+    if margin >= abs(gap):
+        return (
+            f"{len(gaps)} seeds cannot tell which minimum generalises better: "
+            f"{difference}."
+        )
+    return f"The {better}-batch minimum generalises better: {difference}."
