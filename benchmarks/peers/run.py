@@ -26,7 +26,7 @@ import chart
 import measure
 import settings
 import table
-from update import updated
+from update import command, updated
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
 
@@ -36,14 +36,7 @@ def main():
     options = _options()
     start, others = time.perf_counter(), _seconds_of_others()
     record = {
-        "command": " ".join(
-            [
-                "python benchmarks/peers/run.py --networks",
-                *options.networks,
-                "--rows",
-                *options.rows,
-            ]
-        ),
+        "command": command(options.networks, options.rows),
         "python": platform.python_version(),
         "machine": _timing.processor(),
         "threads": options.threads,

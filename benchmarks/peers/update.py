@@ -1,10 +1,17 @@
 """Results of a run in the place of those of an earlier one."""
 
 
+def command(networks, rows):
+    """What measures some rows of some networks."""
+    parts = ["--networks", *networks, "--rows", *rows]
+    return " ".join(["python benchmarks/peers/run.py", *parts])
+
+
 def updated(before, after):
     """A record with the rows of `after`, and those that it did not measure.
 
-    The libraries still take turns within every row.
+    The libraries still take turns within every row. The command is one that
+    measures all of it.
 
     Args:
         before: Dict, as run.py writes it.
@@ -14,12 +21,18 @@ def updated(before, after):
         Dict.
     """
     minutes = before["minutes"] + after["minutes"]
+    rows = _replaced(before, after, "rows", ("network", "row"))
+    measured = [
+        list(dict.fromkeys(row[key] for row in rows))
+        for key in ("network", "row")
+    ]
     return {
         **after,
+        "command": command(*measured),
         "num_weights": before["num_weights"] | after["num_weights"],
         "gigaflops": before.get("gigaflops", {}) | after["gigaflops"],
         "versions": before["versions"] | after["versions"],
-        "rows": _replaced(before, after, "rows", ("network", "row")),
+        "rows": rows,
         "agreement": _replaced(
             before, after, "agreement", ("network", "value", "library")
         ),
