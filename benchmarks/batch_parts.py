@@ -18,7 +18,7 @@ from keras_sharpness.metrics import HessianOperator
 from keras_sharpness.metrics.compiled import batch_parts
 
 CASES = (
-    ("F1", 8000, ("whole", "parts")),
+    ("F1", 16000, ("whole", "parts")),
     ("C1", 400, ("whole", "parts")),
     ("MobileNetV2", 32, ("whole", "parts", "parts by bytes alone")),
 )
