@@ -16,10 +16,14 @@ demo: $(STAMP)
 		--out runs/demo
 
 # One run for all, the examples of the documentation too: workers that start
-# twice, and wait twice for the longest test, take half a minute more.
+# twice, and wait twice for the longest test, take half a minute more. What they
+# leave behind, as examples and TensorFlow Datasets do, is kept for a look where
+# one fails.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal --markdown-docs \
-		-p no:cacheprovider tests README.md keras_sharpness
+	temporary=$$(mktemp -d) && TMPDIR=$$temporary \
+		$(BIN)/python -m pytest -n 2 --dist worksteal --markdown-docs \
+		-p no:cacheprovider tests README.md keras_sharpness && \
+		rm -r $$temporary
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
