@@ -2,12 +2,15 @@
 
 import contextlib
 import math
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from keras_sharpness.metrics.gradients.replaced_functions import (
+    replaced_functions,
+)
 
 
 @contextlib.contextmanager
@@ -32,29 +35,28 @@ def large_matrix_products() -> Iterator[None]:
     Yields:
         Nothing.
     """
-    thread = threading.get_ident()
-    matmul, einsum = tf.matmul, tf.einsum
+    plain_matmul = tf.matmul
 
-    def large_matmul(a: Any, b: Any, *args: Any, **options: Any) -> Any:
-        plain = not any(args) and not any(options.values())
-        if threading.get_ident() == thread and plain:
+    def large_matmul(
+        matmul: Callable, a: Any, b: Any, *args: Any, **options: Any
+    ) -> Any:
+        if not any(args) and not any(options.values()):
             product = _by_one_matrix(matmul, a, b)
             if product is not None:
                 return product
         return matmul(a, b, *args, **options)
 
-    def shared_einsum(equation: str, *inputs: Any, **options: Any) -> Any:
-        if threading.get_ident() == thread and len(inputs) == 2:
-            product = _in_shared_order(matmul, equation, *inputs)
+    def shared_einsum(
+        einsum: Callable, equation: str, *inputs: Any, **options: Any
+    ) -> Any:
+        if len(inputs) == 2:
+            product = _in_shared_order(plain_matmul, equation, *inputs)
             if product is not None:
                 return product
         return einsum(equation, *inputs, **options)
 
-    try:
-        tf.matmul, tf.einsum = large_matmul, shared_einsum
+    with replaced_functions(tf, matmul=large_matmul, einsum=shared_einsum):
         yield
-    finally:
-        tf.matmul, tf.einsum = matmul, einsum
 
 
 def _by_one_matrix(matmul: Any, a: Any, b: Any) -> tf.Tensor | None:

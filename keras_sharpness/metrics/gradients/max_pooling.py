@@ -1,11 +1,14 @@
 """A max-pooling whose derivatives cost little on the CPU."""
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
+
+from keras_sharpness.metrics.gradients.replaced_functions import (
+    replaced_functions,
+)
 
 
 @contextlib.contextmanager
@@ -31,10 +34,9 @@ def quick_max_pooling() -> Iterator[None]:
     Yields:
         Nothing.
     """
-    thread = threading.get_ident()
-    original = tf.nn.max_pool
 
     def max_pool(
+        original: Callable,
         input: Any,
         ksize: Any,
         strides: Any,
@@ -44,8 +46,7 @@ def quick_max_pooling() -> Iterator[None]:
     ) -> tf.Tensor:
         usual = original(input, ksize, strides, padding, data_format, name)
         known = (
-            threading.get_ident() == thread
-            and padding in ("SAME", "VALID")
+            padding in ("SAME", "VALID")
             and data_format in (None, "NHWC")
             and input.shape.rank == 4
             and None not in input.shape[1:].as_list()
@@ -58,11 +59,8 @@ def quick_max_pooling() -> Iterator[None]:
     if tf.config.list_physical_devices("GPU"):
         yield
         return
-    try:
-        tf.nn.max_pool = max_pool
+    with replaced_functions(tf.nn, max_pool=max_pool):
         yield
-    finally:
-        tf.nn.max_pool = original
 
 
 class _Pooling:

@@ -1,11 +1,15 @@
 """Pointwise convolutions with strides that leave out what they never read."""
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from keras_sharpness.metrics.gradients.replaced_functions import (
+    replaced_functions,
+)
 
 
 @contextlib.contextmanager
@@ -27,10 +31,9 @@ def thinned_convolutions() -> Iterator[None]:
     Yields:
         Nothing.
     """
-    thread = threading.get_ident()
-    original = tf.nn.convolution
 
     def convolution(
+        original: Callable,
         input: Any,
         filters: Any,
         strides: Any = None,
@@ -39,21 +42,20 @@ def thinned_convolutions() -> Iterator[None]:
         dilations: Any = None,
         name: str | None = None,
     ) -> tf.Tensor:
-        steps = _pair(strides)
+        steps, shape, kernel = _pair(strides), _shape(input), _shape(filters)
         thinnable = (
-            threading.get_ident() == thread
-            and data_format in (None, "NHWC")
+            data_format in (None, "NHWC")
             and padding in ("SAME", "VALID")
             and _pair(dilations) == (1, 1)
             and steps is not None
             and max(steps) > 1
             and not tf.executing_eagerly()
-            and input.shape.rank == filters.shape.rank == 4
-            and filters.shape[:2] == (1, 1)
-            and None not in input.shape[1:].as_list()
+            and shape.rank == kernel.rank == 4
+            and kernel[:2] == (1, 1)
+            and None not in shape[1:].as_list()
         )
         if thinnable:
-            input, strides = _Pixels(input.shape, steps).take(input), None
+            input, strides = _Pixels(shape, steps).take(input), None
         return original(
             input, filters, strides, padding, data_format, dilations, name
         )
@@ -61,11 +63,8 @@ def thinned_convolutions() -> Iterator[None]:
     if tf.config.list_physical_devices("GPU"):
         yield
         return
-    try:
-        tf.nn.convolution = convolution
+    with replaced_functions(tf.nn, convolution=convolution):
         yield
-    finally:
-        tf.nn.convolution = original
 
 
 class _Pixels:
@@ -105,19 +104,21 @@ class _Pixels:
         images = tf.reshape(
             images, [-1, rows * down, columns * right, self._channels]
         )
+        if images.shape[1:3].as_list() == self._sides:
+            return images
+        # The steps do not divide the sides.
         height, width = self._sides
-        # Where the steps do not divide the sides.
-        return images[:, :height, :width] if self._is_cut(images) else images
-
-    def _is_cut(self, images: tf.Tensor) -> bool:
-        return images.shape[1:3].as_list() != self._sides
+        return images[:, :height, :width]
 
 
 def _pair(value: Any) -> tuple[int, int] | None:
     """Along height and width; None where more is given."""
     if value is None:
         return (1, 1)
-    values = list(value) if isinstance(value, list | tuple) else [value]
-    if len(values) not in (1, 2):
-        return None
-    return (int(values[0]), int(values[-1]))
+    values = np.ravel(value).tolist()
+    return (values[0], values[-1]) if len(values) in (1, 2) else None
+
+
+def _shape(tensor: Any) -> tf.TensorShape:
+    """That of arrays and variables, too, which layers hand over."""
+    return tf.TensorShape(getattr(tensor, "shape", None))

@@ -1,10 +1,13 @@
 """A mean and variance that can be differentiated twice."""
 
 import contextlib
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
+
+from keras_sharpness.metrics.gradients.replaced_functions import (
+    replaced_functions,
+)
 
 
 @contextlib.contextmanager
@@ -25,10 +28,9 @@ def exact_moments() -> Iterator[None]:
     Yields:
         Nothing.
     """
-    thread = threading.get_ident()
-    original = tf.nn.moments
 
     def moments(
+        original: Callable,
         x: tf.Tensor,
         axes: Sequence[int],
         shift: None = None,
@@ -36,8 +38,7 @@ def exact_moments() -> Iterator[None]:
         name: str | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         # Half precision sums are TensorFlow's to take care of.
-        half = x.dtype in (tf.float16, tf.bfloat16)
-        if threading.get_ident() != thread or half:
+        if x.dtype in (tf.float16, tf.bfloat16):
             return original(x, axes, shift, keepdims, name)
         mean = tf.reduce_mean(x, axes, keepdims=True)
         fixed = tf.stop_gradient(mean)
@@ -48,8 +49,5 @@ def exact_moments() -> Iterator[None]:
             return mean, variance
         return tf.squeeze(mean, axes), tf.squeeze(variance, axes)
 
-    try:
-        tf.nn.moments = moments
+    with replaced_functions(tf.nn, moments=moments):
         yield
-    finally:
-        tf.nn.moments = original
