@@ -34,11 +34,12 @@ class BatchCounter:
 
     Args:
         frequency: Int. n.
+        done: Int. Batches that have passed already, before an interruption.
     """
 
-    def __init__(self, frequency: int):
+    def __init__(self, frequency: int, *, done: int = 0):
         self._frequency = frequency
-        self._count = 0
+        self._count = done % frequency
         self._last_batch = -1
 
     def is_due(self, batch: int) -> bool:

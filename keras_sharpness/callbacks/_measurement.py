@@ -3,6 +3,7 @@
 import abc
 import contextlib
 import os
+import textwrap
 import time
 import warnings
 from collections.abc import Sequence
@@ -60,6 +61,9 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
     The keys are in the logs of every epoch, with the last value where there
     is no new one: `CSVLogger` takes its columns from the first epoch, and
     `History` makes shorter lists of keys that come and go.
+
+    What does not fit is refused when the training begins. After that nothing
+    ends it: what cannot be measured is NaN in the logs, with one warning.
 
     Args:
         x: Data, or an `Objective` of the model.
@@ -204,11 +208,13 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
             values[f"{self.name}_skipped"] = float(self._num_skipped)
         taken = sorted(values.keys() & logs.keys())
         if taken:
-            raise ValueError(
-                f"There is another {taken[0]!r} in the logs. Pass another "
-                f"`name` to one of the two. Received: name={self.name!r}."
+            self._say(
+                f"There is another {taken[0]!r} in the logs, which stays. The "
+                "values of this callback are in its `results`; for the logs "
+                f"pass another `name`. Received: name={self.name!r}.",
+                once="name",
             )
-        logs.update(values)
+        logs.update(values | logs)
         self._seconds, self._num_skipped = 0.0, 0
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -273,9 +279,10 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
             self._say(
                 f"{self.name} is not measured yet: {reason}.", once="not yet"
             )
-        except FloatingPointError as error:
+        except Exception as error:
+            # Whatever it is: what was trained so far is worth more.
             self._values = dict.fromkeys(self._values, _NAN)
-            self._say(f"{self.name} is NaN: {error}", once="NaN")
+            self._say(f"{self.name} is NaN: {_in_short(error)}", once="NaN")
         seconds = time.perf_counter() - began
         self._seconds += seconds
         self._budget.add(seconds)
@@ -288,9 +295,19 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
             _Record(epoch, step, result, self._values, seconds)
         )
         if self._writer is not None:
-            by_epoch = self.frequency == "epoch"
-            self.write_histogram(
-                self._writer, result, epoch if by_epoch else step
+            self._write_histogram(
+                result, epoch if self.frequency == "epoch" else step
+            )
+
+    def _write_histogram(self, result: Result, step: int) -> None:
+        try:
+            self.write_histogram(self._writer, result, step)
+        except Exception as error:
+            # A full disk, say. The results are kept all the same.
+            self._say(
+                f"A histogram of {self.name} was not written: "
+                f"{_in_short(error)}",
+                once="histogram",
             )
 
     def _skip(self, word: str) -> None:
@@ -308,3 +325,10 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
         if once not in self._said:
             self._said.add(once)
             warnings.warn(text, stacklevel=2)
+
+
+def _in_short(error: Exception) -> str:
+    """What an error says, on one line; TensorFlow's may fill many screens."""
+    kind = type(error).__name__
+    text = textwrap.shorten(str(error), 300, placeholder=" …")
+    return text if isinstance(error, FloatingPointError) else f"{kind}: {text}"

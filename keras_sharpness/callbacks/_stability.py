@@ -15,7 +15,8 @@ class Stability:
     """On a quadratic, steps diverge along eigenvectors above the threshold.
 
     Attributes:
-        threshold: Float. For the largest eigenvalue of P^(-1/2) H P^(-1/2).
+        threshold: Float. For the largest eigenvalue of P^(-1/2) H P^(-1/2);
+            infinite at a learning rate of 0.
         preconditioner: List of arrays of the variables' shapes, the diagonal
             of P; None for the identity.
         learning_rate: Float. η of the next step.
@@ -74,8 +75,10 @@ def stability_of(
     Raises:
         NotDefinedYet: If the preconditioner does not exist yet.
     """
-    rate = _number(unwrapped(optimizer).learning_rate)
-    return _rule(optimizer)(unwrapped(optimizer), variables, rate)
+    # Division by a rate of 0, where schedules begin or end, is infinite then.
+    rate = np.float64(_number(unwrapped(optimizer).learning_rate))
+    with np.errstate(divide="ignore", over="ignore"):
+        return _rule(optimizer)(unwrapped(optimizer), variables, rate)
 
 
 def _rule(optimizer: Any) -> Callable | None:

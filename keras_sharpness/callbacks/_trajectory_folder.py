@@ -55,16 +55,30 @@ class TrajectoryFolder:
         self._check_content()
 
     @property
-    def last_step(self) -> int | None:
-        """The step of the latest checkpoint."""
-        return self._entries[-1]["step"] if self._entries else None
+    def has_begun(self) -> bool:
+        """Whether there is a checkpoint of this training."""
+        return bool(self._entries)
 
-    def go_on(self, step: int, epoch: int, *, overwrite: bool) -> None:
+    @property
+    def first_step(self) -> int:
+        """The step of the first checkpoint, once it has begun."""
+        return self._entries[0]["step"]
+
+    @property
+    def last_step(self) -> int:
+        """The step of the latest checkpoint, once it has begun."""
+        return self._entries[-1]["step"]
+
+    def go_on(
+        self, step: int, epoch: int, *, interval: int, overwrite: bool
+    ) -> None:
         """Begins, or goes on where an earlier training stopped.
 
         Args:
             step: Int. Updates of the weights so far.
             epoch: Int. Epochs that have been completed.
+            interval: Int. Updates from one checkpoint to the next. Where fewer
+                have passed since the latest one, there is none to be written.
             overwrite: Bool. Whether to replace another training.
 
         Raises:
@@ -90,8 +104,10 @@ class TrajectoryFolder:
         else:
             # Before the first checkpoint, so that none is ever without.
             self._write_index()
-        if self.last_step != step:
-            self.write(step, epoch, None if self._entries else 0)
+        if not self._entries:
+            self.write(step, epoch, 0)
+        elif step - self.last_step >= interval:
+            self.write(step, epoch)
         else:
             self._write_index()
         self._remove_others()

@@ -28,7 +28,8 @@ class StabilityMeasurement(Result):
 
     Attributes:
         eigenvalue: Float. λ of H, or of P^(-1/2) H P^(-1/2).
-        threshold: Float. What λ may be for the next step.
+        threshold: Float. What λ may be for the next step; infinite at a
+            learning rate of 0, and the ratio 0.
         ratio: Float. λ / threshold; 1 is the edge of stability.
         learning_rate: Float. η of the next step.
         optimizer: Str. Class of the optimizer.
@@ -64,10 +65,11 @@ class EdgeOfStability(Measurement):
     * `RMSprop`: P = √(v + ε), threshold 2 (1 + momentum) / η; v less the
       squared mean with `centered`.
 
-    η is the learning rate of the next step, schedules included. H is that of
-    the loss on `x`, which is the one that the theory speaks of where `x` are
-    all the training data and each batch is all of them; with small batches λ
-    stays below the threshold. λ is searched as by `HessianEigenvalues`, with
+    η is the learning rate of the next step, schedules included; where it is 0
+    the threshold is infinite, and the ratio 0. H is that of the loss on `x`,
+    which is the one that the theory speaks of where `x` are all the training
+    data and each batch is all of them; with small batches λ stays below the
+    threshold. λ is searched as by `HessianEigenvalues`, with
     P = 1 on the samples of largest loss first. Decoupled weight decay and the
     clipping of gradients are left out. Written into the logs of every epoch:
 
@@ -177,9 +179,9 @@ class EdgeOfStability(Measurement):
         found = self._search.find(operator, progress)
         result = StabilityMeasurement(
             eigenvalue=float(found.eigenvalues[0]),
-            threshold=stability.threshold,
-            ratio=float(found.eigenvalues[0]) / stability.threshold,
-            learning_rate=stability.learning_rate,
+            threshold=float(stability.threshold),
+            ratio=float(found.eigenvalues[0] / stability.threshold),
+            learning_rate=float(stability.learning_rate),
             optimizer=type(unwrapped(optimizer)).__name__,
             preconditioned=stability.preconditioner is not None,
             search=_search(found),

@@ -28,8 +28,9 @@ class WeightTrajectory(keras.callbacks.Callback):
     there.
 
     After an interruption the trajectory goes on from where the training does,
-    e.g. with `BackupAndRestore`, and so it does when `fit` is called again:
-    checkpoints of steps that are going to be taken anew are deleted. Every
+    e.g. with `BackupAndRestore` or with the `checkpoint` of `ks.train`, and so
+    it does when `fit` is called again: checkpoints of steps that are going to
+    be taken anew are deleted, and batches are counted on. Every
     file is written in one step; what an interruption left over is removed.
 
     Args:
@@ -89,24 +90,30 @@ class WeightTrajectory(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Looks at the folder."""
         del logs
-        self._epochs_done: int | None = None
         self._files = TrajectoryFolder(
             self.folder, self.model, self.max_checkpoints
         )
-        if self.frequency != "epoch":
-            self._counter = BatchCounter(self.frequency)
 
     def on_epoch_begin(
         self, epoch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Writes the weights at the start."""
         del logs
-        if self._epochs_done is None:
+        if not self._files.has_begun:
             # Not in `on_train_begin`: `BackupAndRestore` restores there, and
-            # may be called later.
+            # may be called later. Nor by a value of this callback's own, which
+            # `ks.train` restores from its checkpoint.
+            step, by_epoch = step_of(self.model), self.frequency == "epoch"
             self._files.go_on(
-                step_of(self.model), epoch, overwrite=self.overwrite
+                step,
+                epoch,
+                interval=1 if by_epoch else self.frequency,
+                overwrite=self.overwrite,
             )
+            if not by_epoch:
+                self._counter = BatchCounter(
+                    self.frequency, done=step - self._files.first_step
+                )
         self._epochs_done = epoch
 
     def on_epoch_end(
@@ -121,7 +128,7 @@ class WeightTrajectory(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Writes the weights at the end."""
         del logs
-        if self._epochs_done is not None and self._files.last_step != step_of(
+        if self._files.has_begun and self._files.last_step != step_of(
             self.model
         ):
             self._write()

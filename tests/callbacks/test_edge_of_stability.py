@@ -156,3 +156,29 @@ def test_warm_start_agrees_with_a_cold_one(build, data):
         [found.eigenvalues[0] for found in cold],
         rtol=1e-4,
     )
+
+
+def test_schedules_may_begin_and_end_at_zero(build, data):
+    # A step an epoch: 0 before the first, after the fourth and after.
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [0, 3], [0.0, 0.1, 0.0]
+    )
+    edge = EdgeOfStability(*data)
+    logs = (
+        build(keras.optimizers.SGD(schedule))
+        .fit(*data, batch_size=48, epochs=5, callbacks=[edge], verbose=0)
+        .history
+    )
+    rates = [result.learning_rate for result in edge.results]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.1, 0.0, 0.0], rtol=1e-6)
+    eigenvalues = np.array(logs["edge_of_stability_eigenvalue"])
+    assert np.all(eigenvalues > 0.0)
+    # λ / (2 / η) for all of them; float32 holds η to 6e-8.
+    np.testing.assert_allclose(
+        logs["edge_of_stability"],
+        eigenvalues * np.array(rates) / 2.0,
+        rtol=1e-6,
+    )
+    assert np.all(
+        np.isinf(logs["edge_of_stability_threshold"]) == (np.array(rates) == 0)
+    )

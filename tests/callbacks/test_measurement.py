@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from keras_sharpness import Objective, epsilon_sharpness
-from keras_sharpness.callbacks import EpsilonSharpness, HessianEigenvalues
+from keras_sharpness.callbacks import (
+    EdgeOfStability,
+    EpsilonSharpness,
+    HessianEigenvalues,
+    HessianTrace,
+    SpectralDensity,
+)
 
 QUICK = {"maximizer": "frank-wolfe", "max_iterations": 3}
 
@@ -176,11 +182,81 @@ def test_training_that_diverges_goes_on(build, data):
     assert callback.epochs == [0]
 
 
+class GoesAway(keras.utils.PyDataset):
+    """Data whose file is gone after the training has begun."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.arrays, self.is_there = (x, y), True
+
+    num_batches = 1
+
+    def __getitem__(self, index):
+        if not self.is_there:
+            raise OSError("No such file or directory: 'data.h5'")
+        return self.arrays
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        EpsilonSharpness,
+        HessianEigenvalues,
+        HessianTrace,
+        SpectralDensity,
+        EdgeOfStability,
+    ],
+)
+def test_what_cannot_be_measured_ends_no_training(build, data, kind):
+    there = GoesAway(*data)
+    callback = kind(there)
+    away = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: setattr(
+            there, "is_there", epoch == 0
+        )
+    )
+    model, plain = build(), build()
+    plain.fit(*data, epochs=3, verbose=0)
+    with pytest.warns(
+        UserWarning, match=r"is NaN: OSError: .*data\.h5"
+    ) as said:
+        history = model.fit(
+            *data, epochs=3, callbacks=[away, callback], verbose=0
+        )
+    assert [w.category for w in said].count(UserWarning) == 1
+    frame = callback.to_frame().drop(columns=["epoch", "step", "seconds"])
+    for key in frame:
+        assert history.history[key][0] == frame[key][0]
+        assert np.all(np.isnan(history.history[key][1:]))
+    assert callback.epochs == [0]
+    for one, other in zip(model.weights, plain.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_histograms_that_cannot_be_written_end_no_training(
+    build, data, tmp_path
+):
+    callback = SpectralDensity(*data, num_steps=3, log_dir=tmp_path / "logs")
+    model = build()
+    block = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: (tmp_path / "logs").write_text("a file")
+    )
+    with pytest.warns(UserWarning, match="was not written") as said:
+        history = model.fit(
+            *data, epochs=2, callbacks=[block, callback], verbose=0
+        )
+    assert [w.category for w in said].count(UserWarning) == 1
+    assert np.all(np.isfinite(history.history["spectral_density_trace"]))
+
+
 def test_two_of_a_kind_need_names(build, data):
     options = {"epochs": 1, "verbose": 0}
     one, other = (EpsilonSharpness(*data, **QUICK) for _ in range(2))
-    with pytest.raises(ValueError, match="another 'epsilon_sharpness'"):
-        build().fit(*data, callbacks=[one, other], **options)
+    with pytest.warns(UserWarning, match="another 'epsilon_sharpness'"):
+        history = build().fit(*data, callbacks=[one, other], **options)
+    # It does not end a training, whose first epoch may have taken a day.
+    assert history.history["epsilon_sharpness"] == [one.results[0].value]
+    assert len(other.results) == 1
     other = EpsilonSharpness(*data, name="val_epsilon_sharpness", **QUICK)
     history = build().fit(*data, callbacks=[one, other], **options)
     logs = history.history

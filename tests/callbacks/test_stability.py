@@ -80,6 +80,19 @@ def test_the_thresholds_of_the_papers():
     )
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_steps_of_length_zero_are_stable_everywhere(name):
+    optimizer, weight = prepared(name)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    # As schedules end: the rate of the next step is 0.
+    inner._learning_rate = keras.optimizers.schedules.PolynomialDecay(
+        0.1, 100, 0.0
+    )
+    stability = stability_of(optimizer, [weight])
+    assert stability.learning_rate == 0.0
+    assert stability.threshold == np.inf
+
+
 def test_adam_divides_by_corrected_means():
     optimizer, weight = prepared("adam")
     optimizer._iterations.assign(3)

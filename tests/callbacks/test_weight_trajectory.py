@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_sharpness import Objective
+from keras_sharpness import Objective, train
 from keras_sharpness.callbacks import SavedTrajectory, WeightTrajectory
 
 
@@ -125,6 +125,59 @@ def test_goes_on_with_the_training(build, data, tmp_path):
     assert saved.epochs == [0, 1, 2, 3, 4, 5]
     assert saved.steps == [0, 2, 4, 6, 8, 10]
     assert_read_back(saved, recorder.points)
+
+
+class StopsAt(keras.callbacks.Callback):
+    """Ctrl-C at the beginning of an epoch."""
+
+    epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("frequency", ["epoch", 1, 3, 7])
+@pytest.mark.parametrize("most", [3, 100])
+def test_goes_on_from_a_checkpoint_of_train(
+    build, data, tmp_path, frequency, most
+):
+    def run(folder, stop=None):
+        stopping, recorder = StopsAt(), Recorder()
+        stopping.epoch = stop
+        train(
+            build(),
+            *data,
+            batch_size=12,
+            epochs=6,
+            checkpoint=tmp_path / f"{folder}.npz",
+            checkpoint_seconds=0.0,
+            callbacks=[
+                WeightTrajectory(
+                    tmp_path / folder,
+                    frequency=frequency,
+                    max_checkpoints=most,
+                ),
+                stopping,
+                recorder,
+            ],
+            progress=False,
+        )
+        return recorder.points
+
+    points = run("whole")
+    # Four batches an epoch: 12 are neither 3, 7 nor all of them.
+    for stop in (3, 5):
+        with pytest.raises(KeyboardInterrupt):
+            run("parts", stop)
+    run("parts")
+    whole, parts = (SavedTrajectory(tmp_path / f) for f in ("whole", "parts"))
+    if most == 100:
+        assert parts.steps == whole.steps
+        assert parts.epochs == whole.epochs
+    assert (parts.steps[0], parts.steps[-1]) == (0, 24)
+    assert len(parts) <= most
+    assert_read_back(parts, points)
 
 
 def test_goes_back_with_the_training(build, data, tmp_path):
