@@ -10,7 +10,7 @@ from keras_sharpness.landscape.barrier import barrier
 from keras_sharpness.landscape.connection import Connection
 from keras_sharpness.landscape.curves import Curve, curve_coefficients
 from keras_sharpness.landscape.directions import check_options
-from keras_sharpness.landscape.endpoints import Point, endpoint
+from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.stopping import StopOption, stop_function
 from keras_sharpness.metrics import Objective
@@ -55,7 +55,8 @@ def connect_minima(
     with BatchNormalization need an objective of `batch_norm="recalibrate"`,
     which re-estimates them at every point, or `"batch"`. The derivatives of
     `"recalibrate"` hold the statistics fixed; to train as the authors do, pass
-    `minibatches` of mode `"batch"`.
+    `minibatches` of mode `"batch"`. Frozen weights that differ are mixed by
+    `(1 − t, t)`, on the line and the curve.
 
     It costs `num_steps` gradients of the first objective and twice
     `num_points` evaluations of all (`estimate_cost`).
@@ -117,10 +118,12 @@ def connect_minima(
     check_options("filter", "none", seed)
     trainers = [first] if minibatches is None else list(minibatches)
     _check_options(first, trainers, num_steps, learning_rate, num_points)
-    ends = [
-        endpoint(point, name, first).weights
+    given = [
+        endpoint(point, name, first)
         for point, name in ((start, "start"), (end, "end"))
     ]
+    state_path = StatePath(first, *given)
+    ends = [end.weights for end in given]
     difference = ends[1] - ends[0]
     if not difference.any():
         raise ValueError(
@@ -136,7 +139,7 @@ def connect_minima(
     ts = np.linspace(0.0, 1.0, num_points)
     total = num_steps + 2 * num_points * len(objectives)
     with track("Connection", total, progress) as advance:
-        lines = _along(objectives, ends, middle, curve, ts, advance)
+        lines = _along(objectives, ends, middle, curve, ts, state_path, advance)
         optimizer, history, history_ts = Adam(first.size), [], []
         for step in range(num_steps):
             if stopped():
@@ -147,7 +150,9 @@ def connect_minima(
             t = float(rng.uniform())
             trainer = trainers[int(rng.integers(len(trainers)))]
             weights = _point(ends, theta, curve, t)
-            loss, gradient = trainer.value_and_gradient(weights)
+            loss, gradient = trainer.value_and_gradient(
+                weights, state=state_path.at(1.0 - t, t)
+            )
             if not np.all(np.isfinite(gradient)):
                 raise FloatingPointError(
                     f"The gradient at t = {t:.3f} in step {step} is not "
@@ -160,7 +165,7 @@ def connect_minima(
             history.append(loss)
             history_ts.append(t)
             advance()
-        found = _along(objectives, ends, theta, curve, ts, advance)
+        found = _along(objectives, ends, theta, curve, ts, state_path, advance)
     return Connection(
         curve=curve,
         ts=ts,
@@ -218,14 +223,17 @@ def _along(
     theta: np.ndarray,
     curve: Curve,
     ts: np.ndarray,
+    state_path: StatePath,
     advance: Callable[[], None],
 ) -> dict[str, dict[str, np.ndarray]]:
     """Loss and accuracy of all objectives, by kind and name."""
     found: dict[str, dict[str, list[float]]] = {}
     for t in ts:
         weights = _point(ends, theta, curve, t)
+        state = state_path.at(1.0 - t, t)
         for name, function in objectives.items():
-            for kind, value in function.evaluate(weights).items():
+            values = function.evaluate(weights, state=state)
+            for kind, value in values.items():
                 found.setdefault(kind, {}).setdefault(name, []).append(value)
             advance()
     return {

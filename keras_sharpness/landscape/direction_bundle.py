@@ -13,7 +13,7 @@ from keras_sharpness.landscape.directions import (
     check_options,
     direction_sampler,
 )
-from keras_sharpness.landscape.endpoints import Point, endpoint
+from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
 from keras_sharpness.landscape.filters import is_bias_or_norm, owner_of
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.plane_points import check_axis
@@ -45,8 +45,8 @@ def direction_bundle(
     layers the minimum is sharp.
 
     It costs as many evaluations as there are directions times α, for each
-    objective. In batch-norm mode `"inference"` BatchNormalization uses the
-    moving statistics of the centre where that is a model or a file.
+    objective. Frozen weights and, in batch-norm mode `"inference"`, the moving
+    statistics are those of the centre where that is a model or a file.
 
     Args:
         objective: `Objective`, or a dict of them, e.g. `{"train": …,
@@ -104,10 +104,10 @@ def direction_bundle(
     middle = endpoint(
         first.model if center is None else center, "center", first
     )
-    state, statistics = None, first.batch_norm
-    if first.batch_norm == "inference":
-        state = middle.state
-        statistics = "objective" if state is None else "center"
+    state_path, statistics = StatePath(first, middle), first.batch_norm
+    state = state_path.at(1.0)
+    if statistics == "inference":
+        statistics = "objective" if state_path.is_own else "center"
     groups = _groups(first, layers, ignore)
     samplers = [
         direction_sampler(

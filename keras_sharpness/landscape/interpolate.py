@@ -31,8 +31,10 @@ def interpolate(
     curvilinear path. Between the initial and the final weights of one training
     the straight line is the plot of Goodfellow et al.
 
-    In batch-norm mode `"inference"` the moving statistics of two models are
-    interpolated too; modes `"batch"` and `"recalibrate"` need none.
+    What else the two models compute with is interpolated too: frozen weights
+    and, in batch-norm mode `"inference"`, the moving statistics; modes
+    `"batch"` and `"recalibrate"` need none. A vector goes with those of the
+    objective's model. Quantised kernels must be the same at both ends.
 
     Args:
         objective: `Objective`, or a dict of them, e.g. `{"train": …,
@@ -75,12 +77,9 @@ def interpolate(
     first = next(iter(objectives.values()))
     alphas = _check_alphas(alphas)
     ends = endpoint(start, "start", first), endpoint(end, "end", first)
-    state_path, statistics = None, first.batch_norm
-    if first.batch_norm == "inference":
-        statistics = "objective"
-        if ends[0].state and ends[1].state:
-            state_path = StatePath(first.model, *ends)
-            statistics = "interpolated"
+    state_path, statistics = StatePath(first, *ends), first.batch_norm
+    if statistics == "inference":
+        statistics = "objective" if state_path.is_own else "interpolated"
     # The barrier is measured against both ends, also where the caller's α
     # leave them out.
     points = np.union1d(alphas, [0.0, 1.0])
@@ -94,9 +93,7 @@ def interpolate(
         for alpha in points:
             from_start, from_end = coefficients(path, alpha)
             w = MovedWeights(from_start * packed[0], from_end * packed[1])
-            state = None
-            if state_path is not None:
-                state = state_path.at(from_start, from_end)
+            state = state_path.at(from_start, from_end)
             for name, function in objectives.items():
                 found[name].append(function.evaluate(w, state=state))
                 advance()

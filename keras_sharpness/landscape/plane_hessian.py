@@ -4,7 +4,11 @@ import numpy as np
 
 from keras_sharpness.landscape.endpoints import Point, endpoint
 from keras_sharpness.landscape.plane import Plane
-from keras_sharpness.metrics import Objective, hessian_eigenvalues
+from keras_sharpness.metrics import (
+    HessianOperator,
+    Objective,
+    hessian_eigenvalues,
+)
 from keras_sharpness.progress import ProgressOption
 
 
@@ -22,10 +26,10 @@ def hessian_plane(
     The directions have unit length: α is the Euclidean distance in the weight
     space, and near the centre the loss is `f + (λ₁ α² + λ₂ β²) ∕ 2`.
 
-    The Hessian is the objective's, at the weights of `center` and with the
-    moving statistics of the objective's own model. Its two directions are
-    eigenvectors to the `tolerance` given; `made` keeps eigenvalues and
-    residuals.
+    The Hessian is the objective's, at the weights of `center` and with its
+    frozen weights and moving statistics, where that is a model. Its two
+    directions are eigenvectors to the `tolerance` given; `made` keeps
+    eigenvalues and residuals.
 
     Args:
         objective: `Objective`.
@@ -65,11 +69,10 @@ def hessian_plane(
     center = objective.model if center is None else center
     middle = endpoint(center, "center", objective)
     found = hessian_eigenvalues(
-        objective,
+        HessianOperator(objective, middle.weights, state=middle.state),
         k=2,
         tolerance=tolerance,
         eigenvectors=True,
-        w=middle.weights,
         seed=seed,
         progress=progress,
     )

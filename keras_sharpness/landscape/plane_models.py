@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_sharpness.landscape.endpoints import Point, endpoint
+from keras_sharpness.landscape.endpoints import Point, endpoint, state_of
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.landscape.span import extent_around
 from keras_sharpness.metrics import Objective
@@ -23,8 +23,9 @@ def plane_through(
 
     With `u = θ_B − θ_A` and `v = θ_C − θ_A − ⟨θ_C − θ_A, u⟩ u ∕ ‖u‖²` the
     directions are `u ∕ ‖u‖` and `v ∕ ‖v‖`: α and β are Euclidean distances
-    from A. Where all three are models or files, their moving statistics are
-    mixed as their weights are; see `loss_surface`.
+    from A. Frozen weights and moving statistics of models and files are mixed
+    as their weights are; see `loss_surface`. A vector goes with those of the
+    objective's model.
 
     Args:
         objective: `Objective`.
@@ -78,7 +79,11 @@ def plane_through(
             "of them the same? Draw the line with `ks.interpolate`."
         )
     anchors = np.array([[0.0, 0.0], [width, 0.0], [along, height]])
-    states = tuple(end.state for end in ends)
+    states = tuple(
+        state_of(objective.model) if end.state is None else end.state
+        for end in ends
+    )
+    are_vectors = all(end.state is None for end in ends)
     return Plane(
         basis="models",
         origin=first,
@@ -90,5 +95,5 @@ def plane_through(
         names=tuple(names),
         anchors=anchors,
         extent=extent_around(anchors),
-        states=() if None in states else states,
+        states=() if are_vectors else states,
     )

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_sharpness.landscape.combinations import Combinations
@@ -15,10 +14,10 @@ from keras_sharpness.metrics.compiled.packed_weights import MovedWeights
 class PlanePoints:
     """What an objective is evaluated with at each point of a grid.
 
-    In batch-norm mode `"inference"` the moving statistics of the models on the
-    plane are used, if the plane knows them: those of its centre everywhere, or
-    of three models mixed with the coefficients that sum to 1 and give the
-    point's weights from theirs.
+    The state, frozen weights and moving statistics, is that of the models on
+    the plane, if the plane knows it: that of its centre everywhere, or of three
+    models mixed with the coefficients that sum to 1 and give the point's
+    weights from theirs.
 
     Args:
         objective: `Objective`.
@@ -62,26 +61,21 @@ class PlanePoints:
             plane.directions,
             num_kept=len(self.alphas) + len(self.betas),
         )
+        ends = [Endpoint(plane.origin, state) for state in plane.states]
+        self._path = StatePath(
+            objective, *(ends or [Endpoint(plane.origin, None)])
+        )
+        # Row i of the inverse gives the share of model i.
+        self._shares = np.ones((1, 3)) * [1.0, 0.0, 0.0]
+        if len(ends) > 1:
+            self._shares = np.linalg.pinv(
+                np.vstack([np.ones(len(ends)), np.transpose(plane.anchors)])
+            )
         self.moving_statistics = objective.batch_norm
-        self._state: list[Any] | None = None
-        self._path: StatePath | None = None
         if objective.batch_norm == "inference":
-            self.moving_statistics = "objective"
-            model = objective.model
-            self._state = [
-                keras.ops.convert_to_tensor(v)
-                for v in model.non_trainable_variables
-            ]
-            if plane.states and self._state:
-                self.moving_statistics = "plane"
-                ends = [Endpoint(plane.origin, s) for s in plane.states]
-                self._path = StatePath(model, *ends)
-                # Row i of the inverse gives the share of model i.
-                self._shares = np.linalg.pinv(
-                    np.vstack([np.ones(len(ends)), np.transpose(plane.anchors)])
-                )
-                if len(ends) == 1:
-                    self._state, self._path = self._tensors(1.0), None
+            self.moving_statistics = (
+                "objective" if self._path.is_own else "plane"
+            )
 
     def at(self, row: int, column: int) -> tuple[MovedWeights, Any]:
         """Weights and state, as `Objective.evaluate` takes them.
@@ -91,19 +85,14 @@ class PlanePoints:
             column: Int. Which α.
 
         Returns:
-            `MovedWeights`, and a list of tensors or None.
+            `MovedWeights`, and a list of tensors.
         """
         alpha, beta = float(self.alphas[column]), float(self.betas[row])
         return self._weights.at(alpha, beta), self.state_at(alpha, beta)
 
-    def state_at(self, alpha: float, beta: float) -> list[Any] | None:
+    def state_at(self, alpha: float, beta: float) -> list[Any]:
         """The state alone, at any point of the plane."""
-        if self._path is None:
-            return self._state
-        return self._tensors(*(self._shares @ [1.0, alpha, beta]))
-
-    def _tensors(self, *shares: float) -> list[Any]:
-        return [keras.ops.convert_to_tensor(v) for v in self._path.at(*shares)]
+        return self._path.at(*(self._shares @ [1.0, alpha, beta]))
 
 
 def check_axis(

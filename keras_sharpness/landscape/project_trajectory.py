@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_sharpness.landscape.endpoints import StatePath
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.landscape.plane_points import PlanePoints
@@ -28,9 +29,9 @@ def project_trajectory(
     """Where a training went on a plane, with each checkpoint's true loss.
 
     A checkpoint lies off the plane, and the surface below it does not show its
-    loss. So both are measured: the loss of the checkpoint, with its own moving
-    statistics where it is a model, and the loss at the nearest point of the
-    plane; and how far the two are apart.
+    loss. So both are measured: the loss of the checkpoint, with its own frozen
+    weights and moving statistics where it is a model, and the loss at the
+    nearest point of the plane; and how far the two are apart.
 
     Args:
         objective: `Objective`, or a dict of them.
@@ -88,10 +89,10 @@ def project_trajectory(
             offset = end.weights - plane.origin
             mean += offset / count
             squares += float(offset @ offset)
-            state = None
+            state_path = StatePath(first, end)
+            state = state_path.at(1.0)
             if first.batch_norm == "inference":
-                state = end.state
-                statistics = "objective" if state is None else "checkpoint"
+                statistics = "objective" if state_path.is_own else "checkpoint"
             nearest = plane.point(*place)
             plane_state = on_plane.state_at(*place)
             for name, function in objectives.items():

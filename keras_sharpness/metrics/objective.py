@@ -264,8 +264,8 @@ class Objective:
         Args:
             w: Array (P,), or `MovedWeights`; the model's own weights when left
                 out.
-            state: Arrays for `model.non_trainable_variables` (moving
-                statistics), the model's own when left out.
+            state: Arrays for `model.non_trainable_variables` (frozen weights,
+                moving statistics), the model's own when left out.
 
         Returns:
             Dict with `"loss"` and, for classes, `"accuracy"` in [0, 1].
@@ -288,18 +288,22 @@ class Objective:
         return self.value_and_gradient(w)[1]
 
     def value_and_gradient(
-        self, w: np.ndarray | None = None
+        self,
+        w: np.ndarray | None = None,
+        *,
+        state: Sequence[Any] | None = None,
     ) -> tuple[float, np.ndarray]:
         """f(w) and ∇f(w), from one pass.
 
         Args:
             w: Array (P,), the model's own weights when left out.
+            state: As in `evaluate`.
 
         Returns:
             Float, and array (P,), float64.
         """
         loss, total = 0.0, self._memory.empty("gradient", (self.size,), float)
-        with self._at(w):
+        with self._at(w, state):
             differentiate = self._gradient_of_batch()
             for index, batch in enumerate(self._batches):
                 mean, gradient = differentiate(*batch[:3], self._share(batch))
@@ -437,7 +441,7 @@ class Objective:
             if self._moments is not None:
                 weights = self._packing.unpack(w.start + w.step)
         elif isinstance(w, HeldWeights):
-            weights = w.tensors
+            weights, variables = w.tensors, w.state
         elif w is not None:
             weights = self.layout.split(self.layout.check(w))
         with self._point.at(weights, variables if state is None else state):

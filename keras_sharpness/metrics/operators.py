@@ -1,5 +1,6 @@
 """Curvature matrices of an objective as SciPy linear operators."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,9 @@ class CurvatureOperator(LinearOperator):
         curvature: `Curvature`. Which matrix.
         w: Array (P,), the model's weights when left out. They are held as they
             are now: later training does not move the operator.
+        state: Arrays for `model.non_trainable_variables` (frozen weights,
+            moving statistics), the model's own when left out. They are held
+            likewise.
 
     Attributes:
         slices: Dict. The path of each variable, e.g. `"dense/kernel"`, to the
@@ -39,12 +43,15 @@ class CurvatureOperator(LinearOperator):
         objective: Objective,
         curvature: Curvature,
         w: np.ndarray | None = None,
+        state: Sequence[Any] | None = None,
     ):
         layout = objective.layout
         curvature.check(objective.loss)
         self.objective = objective
         self.curvature = curvature
-        self._w = HeldWeights(layout, w)
+        if state is None:
+            state = objective.model.non_trainable_variables
+        self._w = HeldWeights(layout, w, state)
         self.slices = layout.slices_of(curvature.places)
         self._kept = objective.kept_passes()
         self.keeps_activations = self._kept is not None
@@ -81,6 +88,8 @@ class HessianOperator(CurvatureOperator):
         w: Array (P,), the model's weights when left out.
         variables: Variables, layers, paths or layers' names, or a list of
             these: the block of these variables only. All when left out.
+        state: Arrays for `model.non_trainable_variables`, the model's own when
+            left out.
 
     Example:
 
@@ -107,9 +116,13 @@ class HessianOperator(CurvatureOperator):
         w: np.ndarray | None = None,
         *,
         variables: Any = None,
+        state: Sequence[Any] | None = None,
     ):
         super().__init__(
-            objective, _curvature(objective, variables, matrix="hessian"), w
+            objective,
+            _curvature(objective, variables, matrix="hessian"),
+            w,
+            state,
         )
 
 

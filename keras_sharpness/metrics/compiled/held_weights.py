@@ -1,4 +1,7 @@
-"""The weights at one point, held for later."""
+"""The weights and the state at one point, held for later."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,9 +19,11 @@ class HeldWeights:
     Args:
         layout: `WeightLayout`.
         w: Array (P,), the model's weights when left out.
+        state: Variables or arrays: the non-trainable ones, which go with them.
 
     Attributes:
         tensors: List of tensors, one per trainable variable.
+        state: List of tensors, one per non-trainable variable.
 
     Raises:
         ValueError: If `w` has another shape or is not finite.
@@ -40,21 +45,33 @@ class HeldWeights:
     ```
     """
 
-    def __init__(self, layout: WeightLayout, w: np.ndarray | None = None):
+    def __init__(
+        self,
+        layout: WeightLayout,
+        w: np.ndarray | None = None,
+        state: Sequence[Any] = (),
+    ):
         self._layout = layout
         values = (
             [variable.value for variable in layout.variables]
             if w is None
             else layout.split(layout.check(w))
         )
-        # Keras would hand a variable back as it is, and that moves.
         self.tensors = [
-            tf.cast(tf.convert_to_tensor(value), dtype)
+            tf.cast(_tensor(value), dtype)
             for value, dtype in zip(values, layout.dtypes, strict=True)
         ]
+        self.state = [_tensor(value) for value in state]
 
     def read(self) -> np.ndarray:
         """The point as the variables' dtypes round it, (P,) float64."""
         return self._layout.join(
             [keras.ops.convert_to_numpy(tensor) for tensor in self.tensors]
         )
+
+
+def _tensor(value: Any) -> tf.Tensor:
+    # Keras would hand a variable back as it is, and that moves.
+    if isinstance(value, keras.Variable):
+        value = value.value
+    return tf.convert_to_tensor(value)
