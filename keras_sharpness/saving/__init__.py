@@ -13,7 +13,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "keras_version": ["keras_version_problem"],
         "limits": ["Limits"],
         "load": ["load_model"],
+        "load_weights": ["load_weights"],
         "mismatch": ["architecture_mismatch", "data_mismatch"],
+        "reasons": ["short_reason"],
     },
 )
 
@@ -30,4 +32,6 @@ __all__ = [
     "inspect_model_file",
     "keras_version_problem",
     "load_model",
+    "load_weights",
+    "short_reason",
 ]

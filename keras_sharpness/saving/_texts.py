@@ -90,6 +90,24 @@ def unreadable(name: str, reason: str, size: int) -> ModelFileError:
     )
 
 
+def no_process(name: str, reason: str) -> ModelFileError:
+    """The process that looks through weights could not be started."""
+    return ModelFileError(
+        f"`{name}` was not opened: no process of Python can be started to "
+        f"look through its weights ({clean(reason)}).",
+        "Open it from a Python of which `sys.executable` is the path.",
+    )
+
+
+def no_answer(name: str, member: str, seconds: int) -> ModelFileError:
+    """To look through its weights took too long, or too much memory."""
+    return ModelFileError(
+        f"`{name}` is damaged: to look through its {member} takes more than "
+        f"{seconds} seconds or too much memory.",
+        f"{_AGAIN}",
+    )
+
+
 def strange_member(name: str, what: str) -> UnsafeModelError:
     """The archive holds what Keras does not write."""
     return UnsafeModelError(
@@ -177,6 +195,16 @@ def constant(name: str, class_name: str) -> UnsafeModelError:
     )
 
 
+def stands_alone(name: str, layer: str) -> UnsafeModelError:
+    """A layer is called on numbers that come with the file."""
+    return UnsafeModelError(
+        f"Refused: `{clean(layer)}` of `{name}` is called without any tensor "
+        "of the model.",
+        "It would compute on the numbers of the file while that is loaded. "
+        + _ALTERED,
+    )
+
+
 def unknown(name: str, kind: str, what: str, number: int) -> UnsafeModelError:
     """A class is not among those that are known."""
     what = clean(what)
@@ -214,4 +242,12 @@ def not_loaded(name: str, reason: str) -> ModelFileError:
         f"`{name}` could not be loaded: {reason}",
         "If it uses classes or functions of your own, pass "
         "`custom_objects={name: object}` with the ones it was saved with.",
+    )
+
+
+def not_fitting(name: str, reason: str) -> ModelFileError:
+    """Weights are not those of the model that shall take them."""
+    return ModelFileError(
+        f"The weights of `{name}` could not be loaded: {reason}",
+        "Load them into a model of the architecture that they were saved of.",
     )

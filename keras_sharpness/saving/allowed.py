@@ -67,6 +67,7 @@ LAYERS = word_set(
 
 CLASSES = {
     "keras": word_set("DTypePolicy FloatDTypePolicy"),
+    "keras._legacy.layers": word_set("ThresholdedReLU"),
     "keras.constraints": word_set("MaxNorm MinMaxNorm NonNeg UnitNorm"),
     # Not the quantized ones: integers have no gradient.
     "keras.dtype_policies": word_set(

@@ -83,7 +83,7 @@ def read_archive(
     else:
         # The caller's own path is shown whole.
         name = texts.clean(name) if name else str(source).replace("`", "'")
-        content = _read(pathlib.Path(source), name, limits)
+        content = read_file(pathlib.Path(source), name, limits)
     _check_format(name, content)
     size = len(content)
     try:
@@ -104,7 +104,21 @@ def read_archive(
     return Archive(name=name, size=size, sha256=digest, members=members)
 
 
-def _read(path: pathlib.Path, name: str, limits: Limits) -> bytes:
+def read_file(path: pathlib.Path, name: str, limits: Limits) -> bytes:
+    """Reads a regular file once, if it is not too large.
+
+    Args:
+        path: Path of the file.
+        name: Str. What messages call it.
+        limits: `Limits`.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        ModelFileError: If it is missing, too large or something else.
+    """
+
     def without_waiting(path: str, flags: int) -> int:
         # A named pipe would wait for somebody to write to it.
         return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -140,6 +140,10 @@ def _recurrent(gates: int) -> Callable[[_Arguments], int]:
     return lambda a: gates * a["units"] * (a.last + a["units"])
 
 
+def _thresholds(a: _Arguments) -> int:
+    return 4 * a["num_thresholds"] * a["num_labels"]
+
+
 def _recurrent_convolution(rank: int) -> Callable[[_Arguments], int]:
     return lambda a: (
         4 * a.window(rank) * a["filters"] * (a.channels + a["filters"])
@@ -165,6 +169,21 @@ _COUNTS: dict[Any, Callable[[_Arguments], int]] = {
     "ReversibleEmbedding": lambda a: a["input_dim"] * a["output_dim"],
     "SimpleRNN": _recurrent(1),
     "SimpleRNNCell": _recurrent(1),
+    # Metrics make what they count in as soon as they are there.
+    **dict.fromkeys(
+        ("IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"),
+        lambda a: a["num_classes"] ** 2,
+    ),
+    **dict.fromkeys(
+        (
+            "AUC",
+            "PrecisionAtRecall",
+            "RecallAtPrecision",
+            "SensitivityAtSpecificity",
+            "SpecificityAtSensitivity",
+        ),
+        _thresholds,
+    ),
     # The package's own networks save their arguments in place of their layers:
     # what is made between the input or the classes and a layer of fixed size.
     **{

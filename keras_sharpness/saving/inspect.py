@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from keras_sharpness.saving import _texts as texts
-from keras_sharpness.saving.archive import Archive, read_archive
+from keras_sharpness.saving.archive import WEIGHTS, Archive, read_archive
 from keras_sharpness.saving.classes import check_classes
 from keras_sharpness.saving.configuration import (
     Node,
@@ -16,12 +16,16 @@ from keras_sharpness.saving.configuration import (
 )
 from keras_sharpness.saving.declared import check_declared
 from keras_sharpness.saving.description import ModelDescription
+from keras_sharpness.saving.errors import ModelFileError
+from keras_sharpness.saving.graph import check_graph
 from keras_sharpness.saving.layers import (
     is_model_weight,
     layer_table,
     model_weights,
 )
 from keras_sharpness.saving.limits import Limits
+from keras_sharpness.saving.older_names import use_current_names
+from keras_sharpness.saving.reasons import short_reason
 from keras_sharpness.saving.shapes import FileShapes
 from keras_sharpness.saving.weights import StoredWeights, read_weights
 
@@ -93,12 +97,16 @@ class Inspected:
     Attributes:
         description: `ModelDescription`.
         archive: `Archive`, the bytes that were inspected.
+        config: Dict, the configuration in the names of today.
         stored: `StoredWeights`.
+        limits: `Limits` that it was inspected under.
     """
 
     description: ModelDescription
     archive: Archive
+    config: Node
     stored: StoredWeights
+    limits: Limits
 
 
 def inspected(
@@ -133,15 +141,35 @@ def inspected(
         )
     limits = limits or Limits.of_this_machine()
     archive = read_archive(source, name, limits)
+    try:
+        return _inspected(
+            archive, frozenset(custom_objects or ()), compile, limits
+        )
+    except ModelFileError:
+        raise
+    except Exception as error:
+        # A configuration may hold anything at any place.
+        reason = short_reason(error)
+        raise texts.unreadable(archive.name, reason, archive.size) from error
+
+
+def _inspected(
+    archive: Archive,
+    custom_names: frozenset[str],
+    compile: bool,
+    limits: Limits,
+) -> Inspected:
     metadata = read_metadata(archive, limits)
     config = read_configuration(archive, limits)
+    use_current_names(config)
     check_classes(
         config,
         archive.name,
-        custom_names=frozenset(custom_objects or ()),
+        custom_names=custom_names,
         compile=compile,
     )
-    stored = read_weights(archive, limits)
+    check_graph(config, archive.name, limits)
+    stored = read_weights(archive.members[WEIGHTS], archive.name, limits)
     check_declared(config, stored, archive.name)
     shapes = FileShapes(config)
     layers = layer_table(config, stored, shapes)
@@ -169,7 +197,7 @@ def inspected(
         ),
         has_batch_norm="BatchNormalization" in classes,
     )
-    return Inspected(description, archive, stored)
+    return Inspected(description, archive, config, stored, limits)
 
 
 def _layer_classes(config: Node) -> tuple[str, ...]:

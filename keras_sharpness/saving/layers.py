@@ -12,6 +12,9 @@ from keras_sharpness.saving.shapes import FileShapes
 from keras_sharpness.saving.top_layers import top_layers
 from keras_sharpness.saving.weights import StoredLayer, StoredWeights
 
+# Keras 2 wrote the second.
+_GROUPS = ("layers", "_layer_checkpoint_dependencies")
+
 
 def layer_table(
     config: Node, stored: StoredWeights, shapes: FileShapes
@@ -39,7 +42,7 @@ def layer_table(
     rows = []
     for layer in sorted(stored.layers, key=order):
         group, _, own = layer.path.partition("/")
-        if group != "layers" or not own or "/" in own:
+        if group not in _GROUPS or not own or "/" in own:
             continue
         node = nodes.get(layer.name)
         class_name = node["class_name"] if node else _class_of(own)

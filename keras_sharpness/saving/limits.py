@@ -22,7 +22,12 @@ class Limits:
             is smaller than 1 MiB is not asked.
         depth: Int. Nesting of the configuration.
         values: Int. Number of values in the configuration.
+        calls: Int. Number of calls of layers and operations that make the
+            model, those inside of models that are layers included.
+        activations: Int. Numbers that all layers together return for one
+            sample. Sizes that the file leaves open count as one.
         objects: Int. Number of groups and arrays among the weights.
+        seconds: Int. Time of a processor to look through the weights.
 
     Example:
 
@@ -39,7 +44,10 @@ class Limits:
     ratio: int = 100
     depth: int = 200
     values: int = 200_000
+    calls: int = 5_000
+    activations: int = 1 << 28
     objects: int = 100_000
+    seconds: int = 10
 
     @classmethod
     def of_this_machine(cls) -> Self:
@@ -47,4 +55,4 @@ class Limits:
         # Four copies are alive for a moment: the file, its weights, Keras'
         # buffer of them, and the variables.
         size = psutil.virtual_memory().available // 4
-        return cls(file_bytes=size, unpacked_bytes=size)
+        return cls(file_bytes=size, unpacked_bytes=size, activations=size // 4)

@@ -1,12 +1,10 @@
 """Loading a `.keras` file after it was inspected."""
 
-import concurrent.futures
+import dataclasses
 import json
-import math
 import os
 import pathlib
 import tempfile
-import textwrap
 from typing import Any
 
 import keras
@@ -14,34 +12,14 @@ import keras
 # The package's own networks are found by the name they were saved under.
 import keras_sharpness.models  # noqa: F401
 from keras_sharpness.saving import _texts as texts
-from keras_sharpness.saving.archive import CONFIG
-from keras_sharpness.saving.configuration import nodes
+from keras_sharpness.saving.archive import CONFIG, WEIGHTS
+from keras_sharpness.saving.building import BUILDERS, Needs, for_building, needs
+from keras_sharpness.saving.errors import ModelFileError
 from keras_sharpness.saving.inspect import Inspected, inspected
 from keras_sharpness.saving.limits import Limits
+from keras_sharpness.saving.reasons import short_reason
+from keras_sharpness.saving.weights import written_anew
 
-# Keras does not check configurations, and stumbles over a wrong one wherever
-# it first matters.
-_UNFIT = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-_ITEM_BYTES = {
-    "bfloat16": 2,
-    "bool": 1,
-    "float16": 2,
-    "float32": 4,
-    "int8": 1,
-    "int32": 4,
-    "uint8": 1,
-    "uint32": 4,
-}
 # Seeds are made that no file holds.
 _SURPLUS_BYTES = 16 << 20
 
@@ -57,10 +35,12 @@ def load_model(
     """Loads a `.keras` file that `inspect_model` accepts.
 
     The bytes that were inspected are the bytes that are loaded, from a private
-    folder that is gone afterwards. Keras' safe mode is on. Before any weight
-    is made, the model is built without memory for them, and refused if it
-    would make more than the file holds; with `custom_objects` this is left
-    out, since layers of your own may need their weights while they are built.
+    folder that is gone afterwards. Keras' safe mode is on, and it gets the
+    weights in a file that is written anew. Before any weight is made, the
+    model is built without memory for them, and refused if it would make more
+    than the file holds, or more activations than `limits` allows; with
+    `custom_objects` this is left out, since layers of your own may need their
+    weights while they are built.
 
     Args:
         source: Path or content of a file that `model.save("name.keras")`
@@ -100,56 +80,49 @@ def load_model(
         compile=compile,
         limits=limits,
     )
-    shown = file.description.name
+    # Keras does not check configurations, and stumbles over a wrong one
+    # wherever it first matters, with whatever error the place has.
     try:
+        text = json.dumps(for_building(file.config))
         if not custom_objects:
-            _check_built(file)
-        with tempfile.TemporaryDirectory(prefix="keras-sharpness-") as folder:
-            path = pathlib.Path(folder, f"{file.description.sha256}.keras")
-            file.archive.write(path)
-            return keras.saving.load_model(
-                path,
-                custom_objects=custom_objects,
-                compile=compile,
-                safe_mode=True,
-            )
-    except _UNFIT as error:
-        raise texts.not_loaded(shown, _cause(error)) from error
+            # Keras empties what it reads.
+            _check_needs(needs(json.loads(text)), file)
+        return _loaded(file, text, custom_objects or {}, compile)
+    except ModelFileError:
+        raise
+    except Exception as error:
+        shown, cause = file.description.name, short_reason(error)
+        raise texts.not_loaded(shown, cause) from error
 
 
-def _check_built(file: Inspected) -> None:
-    # Weights that are made without values are noted in a list of the thread
-    # and made in earnest later on; the list dies with the thread.
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        text = file.archive.members[CONFIG]
-        size, num_bytes = executor.submit(_built_size, text).result()
-    if num_bytes > 2 * file.stored.num_bytes + _SURPLUS_BYTES:
-        raise texts.more_than_stored(
-            file.description.name, size, file.stored.size
+def _check_needs(needs: Needs, file: Inspected) -> None:
+    name, stored = file.description.name, file.stored
+    if needs.weight_bytes > 2 * stored.num_bytes + _SURPLUS_BYTES:
+        raise texts.more_than_stored(name, needs.weights, stored.size)
+    if needs.activations > file.limits.activations:
+        what = f"its layers make {needs.activations:,} numbers of one sample"
+        raise texts.bomb(name, what, f"{file.limits.activations:,}")
+
+
+def _loaded(
+    file: Inspected, config: str, custom_objects: dict, compile: bool
+) -> keras.Model:
+    """What Keras makes of an archive that this package has written."""
+    archive = dataclasses.replace(
+        file.archive,
+        members={
+            **file.archive.members,
+            CONFIG: config.encode(),
+            WEIGHTS: written_anew(file.stored, file.archive.members[WEIGHTS]),
+        },
+    )
+    with tempfile.TemporaryDirectory(prefix="keras-sharpness-") as folder:
+        path = pathlib.Path(folder, f"{file.description.sha256}.keras")
+        archive.write(path)
+        del archive
+        return keras.saving.load_model(
+            path,
+            custom_objects={**custom_objects, **BUILDERS},
+            compile=compile,
+            safe_mode=True,
         )
-
-
-def _built_size(text: bytes) -> tuple[int, int]:
-    """Number and bytes of the weights that a configuration makes."""
-    config = json.loads(text)
-    for node in nodes(config):
-        # Optimizers count in the open, and are as large as what they train.
-        node.pop("compile_config", None)
-    with keras.StatelessScope(initialize_variables=False):
-        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    sizes = [(math.prod(v.shape), v.dtype) for v in model.variables]
-    num_bytes = sum(n * _ITEM_BYTES.get(dtype, 8) for n, dtype in sizes)
-    return sum(n for n, _ in sizes), num_bytes
-
-
-def _cause(error: Exception) -> str:
-    """The innermost reason of a failure, in one line.
-
-    Keras nests the errors of layers within models in one text, together with
-    their configurations.
-    """
-    text = str(error).rpartition("Exception encountered: ")[2]
-    text = text.partition(" Full object config:")[0]
-    text = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-    line = textwrap.shorten(text or type(error).__name__, 400, placeholder="…")
-    return line if line.endswith((".", "!", "?", "…")) else f"{line}."

@@ -1,34 +1,24 @@
-"""The weights of a model file, looked at without following any link."""
+"""The weights of a model file, read without HDF5 in this process."""
 
 import dataclasses
 import io
+import json
 import math
+import os
+import subprocess
+import sys
+from typing import Any
 
 import h5py
 import numpy as np
 
 from keras_sharpness.saving import _texts as texts
-from keras_sharpness.saving.archive import WEIGHTS, Archive
+from keras_sharpness.saving.archive import WEIGHTS
 from keras_sharpness.saving.limits import Limits
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_LINKS = {
-    h5py.h5l.TYPE_SOFT: "is a soft link",
-    h5py.h5l.TYPE_EXTERNAL: "is a link to another file",
-}
-_LAYOUTS = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
-# What h5py raises for damaged files.
-_UNREADABLE = (
-    KeyError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-# Keras nests groups as layers are nested.
-_DEEPEST = 100
-_LONGEST_TEXT = 1 << 16
+# Other processes may take their turns, too.
+_WAITING = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +28,43 @@ class StoredWeight:
     Attributes:
         path: Str. Place in the file, e.g. `"layers/dense/vars/0"`.
         shape: Tuple of ints.
-        item_bytes: Int. Bytes of one number.
+        dtype: Str. NumPy's name of its type; `"|V2"` is bfloat16.
+        offset: Int. Where its numbers begin, in bytes.
+        texts: Dict of what Keras wrote about it.
         is_finite: Bool.
     """
 
     path: str
     shape: tuple[int, ...]
-    item_bytes: int
+    dtype: str
+    offset: int
+    texts: dict[str, str]
     is_finite: bool
+
+    @property
+    def size(self) -> int:
+        """How many numbers."""
+        return math.prod(self.shape)
+
+    @property
+    def num_bytes(self) -> int:
+        """How many bytes they take."""
+        return self.size * np.dtype(self.dtype).itemsize
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredGroup:
+    """One group of a model file.
+
+    Attributes:
+        path: Str. Place in the file, e.g. `"layers/dense/vars"`.
+        address: Int. Layers that were saved earlier have smaller ones.
+        texts: Dict of what Keras wrote about it.
+    """
+
+    path: str
+    address: int
+    texts: dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,177 +84,147 @@ class StoredLayer:
 
 @dataclasses.dataclass(frozen=True)
 class StoredWeights:
-    """All arrays of a model file, and the layers they belong to."""
+    """All arrays of a model file, and the groups that they stand in."""
 
     weights: tuple[StoredWeight, ...]
-    layers: tuple[StoredLayer, ...]
+    groups: tuple[StoredGroup, ...]
+
+    @property
+    def layers(self) -> tuple[StoredLayer, ...]:
+        """The layers that the groups belong to."""
+        return tuple(
+            StoredLayer(
+                group.path.removesuffix("vars").removesuffix("/"),
+                group.texts.get("name", ""),
+                group.address,
+            )
+            for group in self.groups
+            if group.path.rpartition("/")[2] == "vars"
+        )
 
     @property
     def size(self) -> int:
         """Number of stored numbers, the optimizer's included."""
-        return sum(math.prod(w.shape) for w in self.weights)
+        return sum(weight.size for weight in self.weights)
 
     @property
     def num_bytes(self) -> int:
         """Bytes of all stored numbers."""
-        return sum(math.prod(w.shape) * w.item_bytes for w in self.weights)
+        return sum(weight.num_bytes for weight in self.weights)
 
 
-def read_weights(archive: Archive, limits: Limits) -> StoredWeights:
-    """Lists the arrays of an archive, and refuses what Keras never writes.
+def read_weights(content: bytes, name: str, limits: Limits) -> StoredWeights:
+    """Lists the arrays of a file, and refuses what Keras never writes.
 
     Args:
-        archive: `Archive`.
+        content: Bytes of an HDF5 file that Keras wrote.
+        name: Str. What messages call the model file.
         limits: `Limits`.
 
     Returns:
         `StoredWeights`.
 
     Raises:
-        ModelFileError: If the weights are no readable HDF5 file.
+        ModelFileError: If the weights are no readable HDF5 file, or to look
+            through them takes too long.
         UnsafeModelError: If they reach outside of their file, or claim more
             than it holds.
     """
-    content = archive.members[WEIGHTS]
     if not content.startswith(_HDF5_MAGIC):
         reason = f"{WEIGHTS} is no HDF5 file"
-        raise texts.unreadable(archive.name, reason, archive.size)
+        raise texts.unreadable(name, reason, len(content))
+    found = _listed(content, name, limits)
+    if "refused" in found:
+        path, what, *sizes = found["refused"]
+        if sizes:
+            claimed, held = map(texts.size_text, sizes)
+            what = f"claims {claimed} and holds {held}"
+        raise texts.strange_weights(name, path, what)
+    if "too_many" in found:
+        what, limit = f"`{WEIGHTS}` has too many parts", f"{limits.objects:,}"
+        raise texts.bomb(name, what, limit)
+    if "unreadable" in found:
+        reason = f"{WEIGHTS}: {found['unreadable']}"
+        raise texts.unreadable(name, reason, len(content))
+    weights = [
+        StoredWeight(
+            **{**array, "shape": tuple(array["shape"])},
+            is_finite=_is_finite(_numbers(content, array)),
+        )
+        for array in found["arrays"]
+    ]
+    weights.sort(key=lambda weight: _natural(weight.path))
+    groups = tuple(StoredGroup(*group) for group in found["groups"])
+    return StoredWeights(tuple(weights), groups)
+
+
+def written_anew(stored: StoredWeights, content: bytes) -> bytes:
+    """The same arrays in an HDF5 file of our own.
+
+    What Keras reads with HDF5 in this process was so written here, and none
+    of the structure comes from elsewhere.
+
+    Args:
+        stored: `StoredWeights` of the content.
+        content: Bytes of the file that was read.
+
+    Returns:
+        Bytes of an HDF5 file.
+    """
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for group in stored.groups:
+            file.require_group(group.path).attrs.update(group.texts)
+        for weight in stored.weights:
+            values = _numbers(content, dataclasses.asdict(weight))
+            file[weight.path] = values
+            file[weight.path].attrs.update(weight.texts)
+    return buffer.getvalue()
+
+
+def _listed(content: bytes, name: str, limits: Limits) -> dict[str, Any]:
+    """What a process of its own finds in the file."""
+    arguments = [len(content), limits.objects, limits.seconds]
+    command = [
+        sys.executable,
+        # Not from the folder it is started in, which may be a stranger's.
+        "-P",
+        "-m",
+        "keras_sharpness.saving.stored_arrays",
+        *map(str, arguments),
+    ]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+        # No libraries from elsewhere, and no threads for a walk.
+        "HDF5_PLUGIN_PRELOAD": "::",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            return _Walk(archive.name, len(content), limits).run(file)
-    except _UNREADABLE as error:
-        reason = f"{WEIGHTS}: {error}"
-        raise texts.unreadable(archive.name, reason, archive.size) from error
-
-
-class _Walk:
-    """One walk over all objects of an HDF5 file."""
-
-    def __init__(self, name: str, size: int, limits: Limits) -> None:
-        self._name, self._size, self._limits = name, size, limits
-        self._seen: set[int] = set()
-        self._bytes = 0
-        self._weights: list[StoredWeight] = []
-        self._layers: list[StoredLayer] = []
-
-    def run(self, file: h5py.File) -> StoredWeights:
-        root = h5py.h5o.get_info(file.id)
-        self._seen.add(root.addr)
-        stack = [(file.id, "", 0)]
-        while stack:
-            group, path, depth = stack.pop()
-            # Iterated, not listed: the number of names is the file's choice.
-            for encoded in group:
-                inner = self._visit(group, encoded, path, depth)
-                if inner is not None:
-                    stack.append(inner)
-        weights = sorted(self._weights, key=lambda w: _natural(w.path))
-        return StoredWeights(tuple(weights), tuple(self._layers))
-
-    def _visit(
-        self, group: h5py.h5g.GroupID, encoded: bytes, path: str, depth: int
-    ) -> tuple[h5py.h5g.GroupID, str, int] | None:
-        name = encoded.decode("utf-8", "replace")
-        path = f"{path}/{name}".removeprefix("/")
-        link = group.links.get_info(encoded).type
-        if link != h5py.h5l.TYPE_HARD:
-            what = _LINKS.get(link, "is a link of an unknown kind")
-            raise self._refused(path, what)
-        info = h5py.h5o.get_info(group, encoded)
-        if info.addr in self._seen:
-            raise self._refused(path, "stands at two places")
-        self._seen.add(info.addr)
-        if len(self._seen) > self._limits.objects:
-            what = f"`{WEIGHTS}` has too many parts"
-            limit = f"{self._limits.objects:,}"
-            raise texts.bomb(self._name, what, limit)
-        if info.type == h5py.h5o.TYPE_DATASET:
-            self._weights.append(self._weight(group, encoded, path))
-            return None
-        if info.type != h5py.h5o.TYPE_GROUP:
-            raise self._refused(path, "is neither a group nor an array")
-        if depth >= _DEEPEST:
-            raise self._refused(path, f"is nested deeper than {_DEEPEST}")
-        inner = h5py.h5g.open(group, encoded)
-        own = self._texts_of(inner, path)
-        if name == "vars":
-            place = path.removesuffix("vars").removesuffix("/")
-            layer = StoredLayer(place, own.get("name", ""), info.addr)
-            self._layers.append(layer)
-        return inner, path, depth + 1
-
-    def _weight(
-        self, group: h5py.h5g.GroupID, encoded: bytes, path: str
-    ) -> StoredWeight:
-        dataset = h5py.h5d.open(group, encoded)
-        # How it was made comes first: to ask for the extent of a virtual one
-        # can open the files it is made of.
-        made = dataset.get_create_plist()
-        if made.get_layout() == h5py.h5d.VIRTUAL:
-            raise self._refused(path, "is put together from other files")
-        if made.get_external_count():
-            raise self._refused(path, "is stored in another file")
-        if made.get_nfilters():
-            raise self._refused(path, "is stored by way of a filter")
-        if made.get_layout() not in _LAYOUTS:
-            raise self._refused(path, "is stored in chunks")
-        own = self._texts_of(dataset, path)
-        kind = dataset.get_type().get_class()
-        is_bfloat = (
-            kind == h5py.h5t.OPAQUE
-            and dataset.get_type().get_size() == 2
-            and own.get("dtype") == "bfloat16"
+        done = subprocess.run(
+            command,
+            input=content,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            timeout=_WAITING * limits.seconds,
+            check=False,
         )
-        if not is_bfloat and kind not in (
-            h5py.h5t.FLOAT,
-            h5py.h5t.INTEGER,
-            h5py.h5t.ENUM,
-        ):
-            raise self._refused(path, "does not hold numbers")
-        space = dataset.get_space()
-        if space.get_simple_extent_type() == h5py.h5s.NULL:
-            raise self._refused(path, "has no extent")
-        shape = tuple(space.get_simple_extent_dims())
-        size = math.prod(shape) * dataset.get_type().get_size()
-        stored = dataset.get_storage_size()
-        self._bytes += size
-        # Arrays that lie upon each other hold less than they claim, too.
-        if size != stored or self._bytes > self._size:
-            raise self._refused(
-                path,
-                f"claims {texts.size_text(size)} and holds "
-                f"{texts.size_text(min(stored, self._size))}",
-            )
-        return StoredWeight(
-            path=path,
-            shape=shape,
-            item_bytes=dataset.get_type().get_size(),
-            is_finite=_is_finite(h5py.Dataset(dataset), is_bfloat),
-        )
+        return json.loads(done.stdout)
+    except OSError as error:
+        raise texts.no_process(name, str(error.strerror)) from error
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        raise texts.no_answer(name, WEIGHTS, limits.seconds) from error
 
-    def _texts_of(
-        self, item: h5py.h5g.GroupID | h5py.h5d.DatasetID, path: str
-    ) -> dict[str, str]:
-        """The attributes, all of which must be short texts."""
-        is_group = isinstance(item, h5py.h5g.GroupID)
-        high = h5py.Group(item) if is_group else h5py.Dataset(item)
-        found = {}
-        for index in range(h5py.h5a.get_num_attrs(item)):
-            attribute = h5py.h5a.open(item, index=index)
-            kind = attribute.get_type()
-            if (
-                kind.get_class() != h5py.h5t.STRING
-                or attribute.get_space().get_simple_extent_npoints() != 1
-                or kind.get_size() > _LONGEST_TEXT
-                or index > 10
-            ):
-                raise self._refused(path, "has an attribute that is no text")
-            key = attribute.name.decode("utf-8", "replace")
-            found[key] = str(high.attrs[key])
-        return found
 
-    def _refused(self, path: str, what: str) -> Exception:
-        return texts.strange_weights(self._name, path, what)
+def _numbers(content: bytes, array: dict[str, Any]) -> np.ndarray:
+    shape, dtype = tuple(array["shape"]), np.dtype(array["dtype"])
+    count = math.prod(shape)
+    # A byte may hold more than the two values of a boolean.
+    kind = np.dtype("uint8") if dtype.kind == "b" else dtype
+    offset = array["offset"] if count else 0
+    values = np.frombuffer(content, kind, count, offset).reshape(shape)
+    return values != 0 if dtype.kind == "b" else values
 
 
 def _natural(path: str) -> list[tuple[int, str]]:
@@ -243,11 +232,9 @@ def _natural(path: str) -> list[tuple[int, str]]:
     return [(len(p) if p.isdigit() else 0, p) for p in path.split("/")]
 
 
-def _is_finite(dataset: h5py.Dataset, is_bfloat: bool) -> bool:
-    if is_bfloat:
+def _is_finite(values: np.ndarray) -> bool:
+    if values.dtype.kind == "V":
         # The exponent of NaN and infinity is all ones.
-        bits = np.frombuffer(dataset[()].tobytes(), np.uint16) & 0x7F80
+        bits = values.view(np.uint16) & 0x7F80
         return not bool((bits == 0x7F80).any())
-    if dataset.dtype.kind != "f":
-        return True
-    return bool(np.isfinite(dataset[()]).all())
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())

@@ -23,10 +23,11 @@ from keras_sharpness.saving import (
     load_model,
 )
 
-# Each of the four enters its files.
+# Each of the five enters its files.
 from tests.saving import (  # noqa: F401
     hostile_archives,
     hostile_configurations,
+    hostile_graphs,
     hostile_layers,
     hostile_weights,
 )
@@ -110,6 +111,7 @@ def test_refused_before_keras_and_without_running_anything(folders, small):
 import os, sys
 from keras_sharpness.saving import Limits, ModelFileError, inspect_model
 inspect_model(sys.argv[1], limits=Limits())  # all modules are imported now
+python = [sys.executable, "-P", "-m", "keras_sharpness.saving.stored_arrays"]
 watched = ("exec", "import", "marshal.", "pickle.", "open", "os.", "shutil.",
            "socket.", "subprocess.", "tempfile.", "ctypes.")
 writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -117,7 +119,13 @@ own, events = None, []
 def note(event, arguments):
     if event.startswith(watched):
         reads = event == "open" and str(arguments[0]) == own
-        if not reads or arguments[2] & writing:
+        # Weights are looked through by a process that is given them by pipes.
+        pipes = event == "open" and isinstance(arguments[0], int)
+        walks = event == "subprocess.Popen" and arguments[1][:4] == python
+        null = event == "open" and arguments[0] == os.devnull
+        if not (pipes or walks or null) and (
+            not reads or arguments[2] & writing
+        ):
             events.append((event, repr(arguments)[:200]))
 sys.addaudithook(note)
 accepted = 0

@@ -1,0 +1,64 @@
+"""Loading a `.weights.h5` file into a model of one's own."""
+
+import os
+import pathlib
+import tempfile
+
+import keras
+
+from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving.archive import read_file
+from keras_sharpness.saving.limits import Limits
+from keras_sharpness.saving.reasons import short_reason
+from keras_sharpness.saving.weights import read_weights, written_anew
+
+
+def load_weights(
+    model: keras.Model,
+    path: str | os.PathLike,
+    *,
+    limits: Limits | None = None,
+) -> None:
+    """Loads a file that `model.save_weights("name.weights.h5")` wrote.
+
+    The file is looked through by a process that can be stopped, as the weights
+    of `load_model` are, so that a damaged one ends in an error. The model may
+    have taken a part of the weights by then.
+
+    Args:
+        model: `keras.Model`, built.
+        path: Path of the file.
+        limits: `Limits` on sizes; `None` is `Limits.of_this_machine()`.
+
+    Raises:
+        ModelFileError: If the file is missing or damaged, or does not fit the
+            model.
+        UnsafeModelError: If it reaches outside of itself, or claims more than
+            it holds.
+
+    Example:
+
+    ```python
+    import pathlib
+    import tempfile
+
+    import keras
+    import keras_sharpness as ks
+
+    path = pathlib.Path(tempfile.mkdtemp(), "small.weights.h5")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.save_weights(path)
+    ks.saving.load_weights(model, path)
+    ```
+    """
+    name = str(path).replace("`", "'")
+    limits = limits or Limits.of_this_machine()
+    content = read_file(pathlib.Path(path), name, limits)
+    stored = read_weights(content, name, limits)
+    try:
+        with tempfile.TemporaryDirectory(prefix="keras-sharpness-") as folder:
+            copy = pathlib.Path(folder, "copy.weights.h5")
+            copy.write_bytes(written_anew(stored, content))
+            model.load_weights(copy)
+    except Exception as error:
+        raise texts.not_fitting(name, short_reason(error)) from error

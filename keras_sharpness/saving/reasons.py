@@ -1,0 +1,36 @@
+"""Errors of other libraries as one line that can be shown."""
+
+import textwrap
+
+_LONGEST, _MOST_READ = 400, 20_000
+
+
+def short_reason(error: BaseException) -> str:
+    """The innermost reason of a failure, one line of at most 400 characters.
+
+    Keras nests the errors of layers within models in one text, together with
+    their configurations; TensorFlow appends all that it knows of a graph.
+
+    Args:
+        error: Exception of whatever library.
+
+    Returns:
+        A sentence, or the name of the exception where it says nothing.
+
+    Example:
+
+    ```python
+    from keras_sharpness.saving import short_reason
+
+    error = ValueError("outer. Exception encountered: inner")
+    assert short_reason(error) == "inner."
+    ```
+    """
+    text = str(error).rpartition("Exception encountered: ")[2]
+    text = text.partition(" Full object config:")[0][:_MOST_READ]
+    text = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    line = textwrap.shorten(
+        text or type(error).__name__, _LONGEST, placeholder="…"
+    )
+    line = line or type(error).__name__
+    return line if line.endswith((".", "!", "?", "…")) else f"{line}."
