@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal
 
-from keras_sharpness.saving import KerasSharpnessError
+from keras_sharpness.saving import KerasSharpnessError, short_reason
 from work.keras_state import IN_USE
 from work.pace import Stopwatch
 
@@ -142,8 +142,13 @@ class Job:
                 "The memory of this machine does not suffice. Choose fewer "
                 "samples, or a smaller grid."
             )
-        except _expected() as error:
+        except KerasSharpnessError as error:
             self._fail(str(error))
+        except _expected() as error:
+            text = str(error)
+            # Keras and TensorFlow can say half a million characters.
+            is_short = len(text) < 1000 and "\n" not in text
+            self._fail(text if is_short else short_reason(error))
         finally:
             if self.is_active:
                 self._fail(
@@ -160,7 +165,7 @@ class Job:
 
 def _expected() -> tuple[type[Exception], ...]:
     """What models and data of strangers make the package raise."""
-    kinds = [KerasSharpnessError, ArithmeticError, LookupError, OSError]
+    kinds = [ArithmeticError, LookupError, OSError]
     kinds += [RuntimeError, TypeError, ValueError]
     if "tensorflow" in sys.modules:
         kinds.append(sys.modules["tensorflow"].errors.OpError)

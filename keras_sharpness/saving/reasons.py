@@ -26,7 +26,8 @@ def short_reason(error: BaseException) -> str:
     assert short_reason(error) == "inner."
     ```
     """
-    text = str(error).rpartition("Exception encountered: ")[2]
+    text = _without_graph(str(error))
+    text = text.rpartition("Exception encountered: ")[2]
     text = text.partition(" Full object config:")[0][:_MOST_READ]
     text = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
     line = textwrap.shorten(
@@ -34,3 +35,16 @@ def short_reason(error: BaseException) -> str:
     )
     line = line or type(error).__name__
     return line if line.endswith((".", "!", "?", "…")) else f"{line}."
+
+
+def _without_graph(text: str) -> str:
+    """What TensorFlow says behind the places where a graph was made."""
+    if not text.startswith("Graph execution error"):
+        return text
+    lines = [line for line in text.splitlines() if line.strip()]
+    said = [
+        line
+        for line in lines
+        if not line.startswith((" ", "\t", "<", "Detected", "Graph execution"))
+    ]
+    return said[-1] if said else lines[0]

@@ -131,6 +131,25 @@ def test_any_keras_model_can_be_measured(archive, tmp_path):
     assert "lower bound" in found.output
 
 
+def test_what_a_model_meets_while_it_runs_is_one_line(tmp_path):
+    """A word that the table of an embedding does not have, in the last row."""
+    x, y = np.zeros((3000, 3), "float32"), np.arange(3000) % 2
+    x[-1] = 9
+    np.savez(tmp_path / "words.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    layers = [keras.Input((3,)), keras.layers.Embedding(5, 2)]
+    layers += [keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
+    model = keras.Sequential(layers)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.save(tmp_path / "words.keras")
+    arguments = ["measure", str(tmp_path / "words.keras"), "--quiet"]
+    arguments += [f"--dataset={tmp_path / 'words.npz'}", *QUICK[2:]]
+    found = CliRunner().invoke(main, arguments)
+    assert isinstance(found.exception, SystemExit)
+    assert "indices" in found.output
+    assert len(found.output.splitlines()) == 1
+    assert len(found.output) < 1000
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
