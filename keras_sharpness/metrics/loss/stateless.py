@@ -10,6 +10,7 @@ import keras
 from keras_sharpness.metrics.gradients.matrix_products import (
     large_matrix_products,
 )
+from keras_sharpness.metrics.gradients.saturation import saturated_derivatives
 from keras_sharpness.metrics.gradients.second_gradients import without_cudnn
 from keras_sharpness.metrics.gradients.thinned_convolutions import (
     thinned_convolutions,
@@ -60,6 +61,7 @@ def model_at(
         stack.enter_context(_unchanged_compile_state(model, compiled))
         stack.enter_context(exact_moments())
         stack.enter_context(large_matrix_products())
+        stack.enter_context(saturated_derivatives())
         stack.enter_context(thinned_convolutions())
         stack.enter_context(without_cudnn(model))
         if use_batch_statistics:
