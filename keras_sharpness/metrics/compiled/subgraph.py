@@ -12,7 +12,8 @@ class Subgraph:
     """Some operations of a traced graph, to be computed elsewhere.
 
     Control dependencies are dropped: what is asked for is computed, and
-    nothing else.
+    nothing else. So are wishes to stand beside an operation, which need not be
+    among them.
 
     Args:
         graph: `tf.Graph`, as it is now.
@@ -43,6 +44,7 @@ class Subgraph:
             if node.name in names and node.op != "Placeholder":
                 copy = self._part.node.add()
                 copy.CopyFrom(node)
+                copy.attr.pop("_class", None)
                 inputs = [
                     i
                     for i in node.input
