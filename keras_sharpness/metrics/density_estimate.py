@@ -56,8 +56,8 @@ class SpectralDensity(Result):
         negative_share: Float. Share of the negative eigenvalues.
         negative_share_standard_error: Float. The spread over the probes and
             what is unresolved.
-        unresolved_share: Float. Share of the eigenvalues whose Ritz values
-            are too near to 0 to tell their sign; more steps tell more.
+        unresolved_share: Float. Share of the eigenvalues that are too near to
+            0, or at 0, for so many steps to tell their sign.
         tolerance: Float. How far rounding of the products can move a Ritz
             value, as measured on them; zero within it is zero.
         operator: Str. Class of the operator.

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtr
 
 from keras_sharpness.metrics.krylov.tridiagonal import GaussQuadrature
 from keras_sharpness.metrics.probing.standard_error import standard_error
@@ -22,12 +21,18 @@ def negative_curvature(
     the Ritz values of m steps by about `e √m`, the norm of a random matrix;
     nothing within twice that is called negative.
 
-    Resolution. A Ritz value θ that is no eigenvalue yet stands for all of them
-    around it, up to s: its residual, or the distance to the next Ritz value
-    where that is less. A part `p = Φ(−θ/s)` of its weight counts as negative,
-    and `√(p (1 − p) / 3)` of it, which for p = 1/2 is the deviation of a
-    number anywhere between 0 and 1, adds to the standard error. Where no Ritz
-    value is negative nothing is: the outermost come first.
+    Resolution. The weights of all Ritz values below 0 need not be the share of
+    negative eigenvalues: one near 0 stands for eigenvalues on both sides, and
+    often for many that are 0, as those of dead units. In its place the rule
+    with a node at 0 is taken (Gauss-Radau), which the same products determine:
+    of all spectra that they fit, none has less below 0 than its nodes there,
+    w, and none has more than w + w₀, w₀ being the weight of the node at 0. Of
+    w₀ counts as negative what the next node below 0 weighs, and half of it at
+    most: a density that goes on towards 0 as it comes from the left. The rest
+    is neither: it is the peak at 0. The root mean square of what is off if any
+    part of w₀ may be negative, as likely as any other, adds to the standard
+    error; two of it are never less than the largest. Where no Ritz value is
+    negative nothing is: the outermost come first.
 
     Args:
         quadratures: Sequence of `GaussQuadrature`, one per probe.
@@ -36,8 +41,8 @@ def negative_curvature(
         Dict of the fields of `SpectralDensity` that this is about.
 
     Reference:
-        Golub and Meurant 2010, Matrices, Moments and Quadrature, for the
-        separation of measures by Ritz values.
+        Golub 1973, https://doi.org/10.1137/1015032, for the rule; Golub and
+        Meurant 2010, Matrices, Moments and Quadrature, for the bounds.
     """
     tolerance = max(_rounding(quadrature) for quadrature in quadratures)
     negative, doubt, unresolved = (
@@ -72,15 +77,38 @@ def _shares(
 ) -> tuple[float, float, float]:
     """Of one probe: what is negative, its doubt, and what may be either."""
     nodes, weights = quadrature.nodes, quadrature.weights
-    part = (nodes < -tolerance).astype(float)
-    gaps = np.diff(nodes, prepend=-np.inf, append=np.inf)
-    spread = np.minimum(quadrature.residuals, np.minimum(gaps[:-1], gaps[1:]))
-    blurred = (spread > tolerance) & bool(part.any()) & (nodes[-1] > tolerance)
-    part[blurred] = ndtr(-nodes[blurred] / spread[blurred])
-    either = blurred & (np.abs(nodes) <= spread)
-    doubt = np.sqrt(part * (1.0 - part) / 3.0)
-    return (
-        float(weights @ part),
-        float(weights @ doubt),
-        float(weights @ either),
+    negative = nodes < -tolerance
+    if not negative.any() or nodes[-1] <= tolerance:
+        return float(weights @ negative), 0.0, 0.0
+    nodes, weights, place = _with_node_at(-tolerance, quadrature, tolerance)
+    either = weights[place]
+    part = min(either / 2.0, weights[place - 1])
+    doubt = np.sqrt((either**2 - 3.0 * part * either + 3.0 * part**2) / 3.0)
+    return float(np.sum(weights[:place]) + part), float(doubt), float(either)
+
+
+def _with_node_at(
+    place: float, quadrature: GaussQuadrature, tolerance: float
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """The Gauss-Radau rule: nodes, weights, and which node is the given one.
+
+    T with a further row and column has the given eigenvalue for the right last
+    entry. In the basis of the Ritz vectors u it is diagonal but for that row,
+    which holds βₘ times their last components: residuals, with signs that
+    alternate.
+    """
+    nodes, size = quadrature.nodes, len(quadrature.nodes)
+    # What has converged is apart from what the row says.
+    residuals = np.where(
+        quadrature.residuals > tolerance, quadrature.residuals, 0.0
     )
+    gaps = nodes - place
+    gaps[gaps == 0.0] = np.finfo(np.float64).eps * np.max(np.abs(nodes))
+    row = residuals * (-1.0) ** np.arange(size)
+    arrow = np.zeros((size + 1, size + 1))
+    arrow[np.arange(size), np.arange(size)] = nodes
+    arrow[size, :size] = arrow[:size, size] = row
+    arrow[size, size] = place + np.sum(residuals**2 / gaps)
+    found, vectors = np.linalg.eigh(arrow)
+    weights = (np.sqrt(quadrature.weights) @ vectors[:size]) ** 2
+    return found, weights, int(np.argmin(np.abs(found - place)))
