@@ -11,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.probing.deflated_probes import DeflatedProbes
+from keras_sharpness.metrics.probing.moments import Moments
 from keras_sharpness.metrics.probing.standard_error import student_factor
 from keras_sharpness.metrics.probing.stopping import Plan
 from keras_sharpness.metrics.products import Products
@@ -147,13 +148,13 @@ def hessian_diagonal(
         probes = DeflatedProbes(
             multiply, multiply.size, sketch_size=plan.sketch_size, seed=seed
         )
-        moments = _Moments(multiply.size)
+        moments = Moments(multiply.size)
 
         def extend(count: int) -> None:
             moments.add(probes.terms(count))
 
         def reached() -> bool:
-            error = np.linalg.norm(moments.standard_error())
+            error = np.linalg.norm(_standard_error(moments))
             norm = np.linalg.norm(probes.exact + moments.mean)
             # Rounding of a product: no error below it can be told from none.
             floor = 10 * np.finfo(np.float64).eps * norm
@@ -170,7 +171,7 @@ def hessian_diagonal(
     slices = getattr(operator, "slices", {})
     return Diagonal(
         diagonal=probes.exact + moments.mean,
-        standard_error=moments.standard_error(),
+        standard_error=_standard_error(moments),
         slices={path: (s.start, s.stop) for path, s in slices.items()},
         converged=converged,
         method=method,
@@ -185,31 +186,6 @@ def hessian_diagonal(
     )
 
 
-class _Moments:
-    """Mean and deviation of samples that are too long to keep.
-
-    Reference:
-        Chan, Golub and LeVeque 1983,
-        https://doi.org/10.1080/00031305.1983.10483115.
-    """
-
-    def __init__(self, size: int):
-        self.count = 0
-        self.mean = np.zeros(size)
-        self._squares = np.zeros(size)  # Σ (x − mean)²
-
-    def add(self, samples: np.ndarray) -> None:
-        """Takes in samples (size, b)."""
-        added = samples.shape[1]
-        mean = np.mean(samples, axis=1)
-        total = self.count + added
-        step = mean - self.mean
-        self._squares += np.sum((samples - mean[:, None]) ** 2, axis=1)
-        self._squares += step**2 * (self.count * added / total)
-        self.mean += step * (added / total)
-        self.count = total
-
-    def standard_error(self) -> np.ndarray:
-        """Standard errors (size,) of the mean."""
-        variance = self._squares / (self.count - 1) / self.count
-        return student_factor(self.count) * np.sqrt(variance)
+def _standard_error(moments: Moments) -> np.ndarray:
+    variance = moments.variance() / moments.count
+    return student_factor(moments.count) * np.sqrt(variance)

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_sharpness.metrics.chunks import chunks
 from keras_sharpness.metrics.probing.deflated_probes import DeflatedProbes
+from keras_sharpness.metrics.probing.moments import Moments
 from keras_sharpness.metrics.probing.probes import rademacher
 from keras_sharpness.metrics.probing.segments import Segments
 from keras_sharpness.metrics.probing.standard_error import (
@@ -37,6 +38,19 @@ class Estimates:
 class IndependentSamples:
     """Hutchinson, or Hutch++ with a sketch: samples that are independent.
 
+    A sample is the sum of the entries of v ∘ (R v), each of which has the
+    variance Σ_{j≠i} Rᵢⱼ². The variance of the sum is twice the sum of these,
+    2 Σ_{i≠j} Rᵢⱼ², as every pair counts in both entries; that of a sum over
+    some entries lies between the sum of theirs and twice that. So few probes
+    tell much: estimated by s² of their sums, the deviation of two probes is
+    often near 0; by the entries it is as large as the products.
+
+    With these, `standard_error = t √(V / n)`, V being twice the sum of the
+    entries' variances, for some of the entries s² within its bounds, and t the
+    factor of Student's distribution with n degrees of freedom. Where one
+    eigenvalue λ dominates, V is 2 λ² times a χ² of n degrees over n: two
+    standard errors hold the truth in 95 to 96 % of the cases for any n.
+
     Args:
         multiply: `Products`.
         segments: `Segments` of the rows.
@@ -63,10 +77,12 @@ class IndependentSamples:
         )
         self._exact = segments.sums(self._probes.exact[:, None])
         self._samples: list[np.ndarray] = []  # (segments, b) each
+        self._entries = Moments(multiply.size)
 
     def extend(self, count: int) -> None:
         """Takes `count` more probes."""
         terms = self._probes.terms(count)
+        self._entries.add(terms)
         self.rounding = max(
             self.rounding, _rounding(terms) + _rounding(self._probes.exact)
         )
@@ -74,9 +90,17 @@ class IndependentSamples:
 
     def estimates(self) -> Estimates:
         """The `Estimates` from the probes so far."""
-        samples = self._segments.members @ np.hstack(self._samples)
+        members = self._segments.members
+        samples = members @ np.hstack(self._samples)
+        count = samples.shape[1]
+        entries = self._segments.sums(self._entries.variance()[:, None])
+        least = (members @ entries)[:, 0]
+        variance = np.clip(np.var(samples, axis=1, ddof=1), least, 2 * least)
+        variance[0] = 2 * least[0]
         return Estimates(
-            np.mean(samples, axis=1), standard_error(samples), samples[0]
+            np.mean(samples, axis=1),
+            student_factor(count + 1) * np.sqrt(variance / count),
+            samples[0],
         )
 
 
