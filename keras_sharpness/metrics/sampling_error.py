@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.resampling import DrawnBatches, DrawnSamples
@@ -28,8 +29,9 @@ class SamplingError(Result):
         value: Array (...), the number on all data.
         replicates: Array (B, ...), the numbers on resampled data.
         standard_error: Array (...), of the number on `num_samples` samples.
-        lower: Array (...), the 2.5th percentile of the replicates.
-        upper: Array (...), the 97.5th percentile.
+        lower: Array (...), lower end of the 95 % interval.
+        upper: Array (...), upper end: `value ± t · standard_error`, t
+            Student's quantile of B − 1 degrees of freedom.
         bias: Array (...), mean of the replicates less `value`: by so much is
             the number too large on `num_samples` samples, about.
         unit: Str. What was resampled, `"sample"` or `"batch"`.
@@ -82,9 +84,15 @@ def sampling_error(
     `standard_error² = n/(n − 1) · 1/(B − 1) Σ (tᵦ − t̄)²`,
 
     the first factor because the data's own variance is that much too small.
-    The standard error is itself good to 1/√(2B), 16 % for 20 replicates;
-    percentiles want a hundred. `measure` gets the same seed every time, so
-    that the error is that of the data alone.
+    The standard error is itself good to 1/√(2B), 16 % for 20 replicates, for
+    which the interval `value ± t · standard_error` allows. It was found to hold
+    the truth in 94 to 96 % of the cases for means, traces and the largest
+    eigenvalue of 100 samples with B = 20 (percentiles of so few replicates:
+    83 to 88 %), but in 87 % for the smallest, whose `bias` is as large as its
+    error: the interval does not know of it.
+
+    `measure` gets the same seed every time, so that the error is that of the
+    data alone.
 
     Units are the samples of arrays. They are the batches, whole, of a data
     set, which cannot be read out of order; and with `batch_norm="batch"`,
@@ -167,13 +175,14 @@ def sampling_error(
             advance()
     found = np.array(replicates)
     correction = np.sqrt(draw.num_units / (draw.num_units - 1))
-    lower, upper = np.percentile(found, [2.5, 97.5], axis=0)
+    error = correction * found.std(axis=0, ddof=1)
+    reach = stdtrit(num_replicates - 1, 0.975) * error
     return SamplingError(
         value=value,
         replicates=found,
-        standard_error=np.asarray(correction * found.std(axis=0, ddof=1)),
-        lower=np.asarray(lower),
-        upper=np.asarray(upper),
+        standard_error=np.asarray(error),
+        lower=np.asarray(value - reach),
+        upper=np.asarray(value + reach),
         bias=np.asarray(found.mean(axis=0) - value),
         unit=draw.unit,
         num_units=draw.num_units,
