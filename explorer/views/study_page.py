@@ -18,16 +18,19 @@ two that began from the same start. To the right the minimum is sharper: the
 loss rises further when every weight moves by at most ε (|w| + 1). Higher up
 the network does better on test data.
 
-Keskar et al. find large-batch minima to be the sharper and the worse ones. φ
-is a lower bound, as the largest loss nearby is searched for by a few steps of
-an optimiser, and it is not invariant when layers are rescaled: compare minima
-of one architecture, trained alike.
+Keskar et al. find large-batch minima to be the sharper and the worse ones. The
+panels need not agree: the full space looks as far as the box reaches, a random
+subspace in a few directions only, and both follow the training loss that is
+left. φ is a lower bound, as the largest loss nearby is searched for by a few
+steps of an optimiser, and it is not invariant when layers are rescaled:
+compare minima of one architecture, trained alike.
 """
 _EIGENVALUES = r"""
 The largest eigenvalues of the Hessian of the training loss, one column of
 points for each network: how steeply the loss rises along the most curved
-directions. A hollow point has not converged. They too depend on how layers
-are scaled.
+directions. A hollow point has not converged. They fall with the training loss
+that is left, so that the order can be another one than that of φ, and they too
+depend on how layers are scaled.
 """
 
 
@@ -72,7 +75,11 @@ def _show(study: Study) -> None:
             "text/csv",
         )
         if len(study.seeds) > 1:
-            st.caption("Mean ± standard deviation over the seeds.")
+            st.caption(
+                "Mean ± standard deviation over the seeds. Large / small: "
+                "geometric mean of the seeds' ratios, in brackets its 95 % "
+                "confidence interval."
+            )
     st.subheader("Sharpness and generalisation")
     sharpness = comparison.sharpness_frame()
     chart, brushes = brushed(sharpness_chart(sharpness))

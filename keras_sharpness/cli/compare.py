@@ -127,7 +127,10 @@ def _table(summary: Any, comparison: Any) -> Any:
 
     settings = comparison.settings
     seeds = len(settings["seeds"])
-    spread = f", mean ± standard deviation over {seeds} seeds"
+    spread = (
+        f", mean ± standard deviation over {seeds} seeds; large / small with "
+        "its 95 % confidence interval"
+    )
     table = rich.table.Table(
         title=f"{settings['model']} on {settings['data']}"
         + (spread if seeds > 1 else ""),

@@ -5,9 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.special
 
 from keras_sharpness.results import Result
+from keras_sharpness.studies.paired_ratio import ratio_text
+from keras_sharpness.studies.verdict import (
+    paired,
+    verdict_on_generalisation,
+    verdict_on_sharpness,
+)
 
 # Columns of the frame, what the table calls them, and their format.
 _ROWS = (
@@ -68,7 +73,10 @@ class Comparison(Result):
         Returns:
             A DataFrame of strings, one row per quantity and the columns
             `small batch …`, `large batch …` and `large / small`. Standard
-            deviations are those of a sample (n − 1).
+            deviations are those of a sample (n − 1). The last column is the
+            geometric mean of the seeds' ratios and its 95 % confidence
+            interval (`PairedRatio`), empty for counts and shares, which have
+            no such scale.
         """
         frame = self.to_frame()
         groups = {
@@ -84,7 +92,6 @@ class Comparison(Result):
                 kind: factor * group[column].astype(float)
                 for kind, group in groups.items()
             }
-            ratio = values["large"].mean() / values["small"].mean()
             table[label] = {
                 **{
                     f"{kind} batch ({sizes[kind]})": _mean_and_spread(
@@ -92,42 +99,35 @@ class Comparison(Result):
                     )
                     for kind in groups
                 },
-                "large / small": f"{ratio:.3g}",
+                "large / small": _ratio(frame, column),
             }
         return pd.DataFrame.from_dict(table, orient="index")
 
     def verdict(self) -> list[str]:
-        """The comparison in sentences, with the numbers they rest on."""
-        frame = self.sharpness_frame()
-        full = frame[frame["space"] == "full"]
-        epsilon = full["epsilon"].max()
-        chosen = full[full["epsilon"] == epsilon]
-        means = chosen.groupby("batch")[["sharpness", "test_accuracy"]].mean()
-        small, large = means.loc["small"], means.loc["large"]
-        ratio = large["sharpness"] / small["sharpness"]
-        seeds = frame["seed"].nunique()
-        which, other = ("large", "small") if ratio > 1 else ("small", "large")
-        sentences = [
-            f"Over {seeds} seed{'s' if seeds > 1 else ''}, the {which}-batch "
-            f"minimum is {max(ratio, 1 / ratio):.3g} times sharper: its "
-            f"ε-sharpness φ (ε = {epsilon:g}, full space) is "
-            f"{means.loc[which, 'sharpness']:.4g} % against "
-            f"{means.loc[other, 'sharpness']:.4g} %."
+        """The comparison in sentences, with the numbers they rest on.
+
+        All measures of sharpness are weighed, each by the ratios of the two
+        minima of every seed, and a minimum is called sharper or better only
+        where the 95 % confidence interval says so.
+
+        Returns:
+            List of str; the last one is about generalisation.
+        """
+        frame = self.to_frame()
+        return [
+            *verdict_on_sharpness(frame),
+            verdict_on_generalisation(frame, self.settings.get("num_test")),
         ]
-        pairs = chosen.pivot(
-            index="seed", columns="batch", values="test_accuracy"
-        )
-        gaps = 100 * (pairs["large"] - pairs["small"])
-        accuracies = (
-            f"{100 * small['test_accuracy']:.2f} % (small batch) against "
-            f"{100 * large['test_accuracy']:.2f} % (large batch)"
-        )
-        return [*sentences, _generalisation(gaps.to_numpy(), accuracies)]
 
     def _quantities(
         self, frame: pd.DataFrame
     ) -> list[tuple[str, str, float, str]]:
-        rows = [row for row in _ROWS if row[0] in frame]
+        # Without a value where y is no class: accuracies.
+        rows = [
+            row
+            for row in _ROWS
+            if row[0] in frame and frame[row[0]].notna().any()
+        ]
         for name in frame:
             if name.startswith("sharpness_"):
                 _, epsilon, space = name.split("_")
@@ -146,41 +146,20 @@ class Comparison(Result):
         return rows
 
 
+def _ratio(frame: pd.DataFrame, column: str) -> str:
+    if column in ("epochs", "updates") or column.endswith("accuracy"):
+        return ""
+    ratio = paired(frame, column)
+    if not np.isfinite(ratio.ratio):
+        return "–"
+    if ratio.obstacle:
+        return ratio_text(ratio.ratio)
+    low, high = (ratio_text(end, digits=2) for end in (ratio.low, ratio.high))
+    return f"{ratio_text(ratio.ratio)} ({low}–{high})"
+
+
 def _mean_and_spread(values: pd.Series, template: str) -> str:
     mean = template.format(values.mean())
     if len(values) == 1:
         return mean
     return f"{mean} ± {template.format(values.std(ddof=1))}"
-
-
-def _generalisation(gaps: np.ndarray, accuracies: str) -> str:
-    """Which minimum generalises better, as far as the seeds can tell.
-
-    Args:
-        gaps: Array. Of each seed, the percentage points of test accuracy that
-            the large batch has more.
-        accuracies: Str. Both.
-    """
-    gap = gaps.mean()
-    if not gaps.any():
-        return f"Both generalise alike: test accuracy {accuracies}."
-    better = "large" if gap > 0 else "small"
-    if len(gaps) == 1:
-        return (
-            f"In this seed the {better}-batch minimum generalises better: test "
-            f"accuracy {accuracies}. One seed cannot tell whether by chance."
-        )
-    # Pairs share a seed, and there are few of them: Student's t.
-    margin = scipy.special.stdtrit(len(gaps) - 1, 0.975)
-    margin *= gaps.std(ddof=1) / np.sqrt(len(gaps))
-    difference = (
-        f"test accuracy {accuracies}, a difference of {gap:+.2f} percentage "
-        f"points, 95 % confidence interval {gap - margin:+.2f} to "
-        f"{gap + margin:+.2f}"
-    )
-    if margin >= abs(gap):
-        return (
-            f"{len(gaps)} seeds cannot tell which minimum generalises better: "
-            f"{difference}."
-        )
-    return f"The {better}-batch minimum generalises better: {difference}."

@@ -85,8 +85,10 @@ def _sections(
             heading="Result",
             paragraphs=comparison.verdict(),
             table=summary.rename_axis("").reset_index(),
-            table_caption="Mean ± standard deviation over the seeds. Both "
-            "trainings of a seed start from the same weights.",
+            table_caption="Mean ± standard deviation over the seeds. Large / "
+            "small: geometric mean of the seeds' ratios, in brackets its 95 % "
+            "confidence interval. Both trainings of a seed start from the same "
+            "weights.",
         ),
         Section(
             heading="Sharpness and generalisation",

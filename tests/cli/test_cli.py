@@ -88,7 +88,7 @@ def test_interrupted_compare_goes_on_then_measure(archive, tmp_path):
     out = tmp_path / "runs/f1-points-5-10"
     assert (out / "report.html").is_file()
     assert "small batch (5)" in first.stdout
-    assert "times sharper" in first.stdout
+    assert "which minimum is sharper" in first.stdout
     assert "runs/f1-points-5-10/report.html" in first.stdout
     assert "training, seed 0, batch 10" in first.stderr
     assert "oneDNN" not in first.stderr

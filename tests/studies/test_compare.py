@@ -1,6 +1,6 @@
 """A comparison end to end: what it finds, and that it never starts over."""
 
-import dataclasses
+import html
 import json
 import shutil
 import subprocess
@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.stats
 
 import keras_sharpness as ks
 from keras_sharpness.metrics.weights import WeightLayout
@@ -127,66 +126,10 @@ def test_summary_is_mean_and_sample_deviation(comparison):
     assert summary.loc["test loss", "large batch (90)"] == expected
 
 
-def test_verdict_names_the_sharper_one(comparison):
-    frame = comparison.sharpness_frame().query("space == 'full'")
-    means = frame.groupby("batch")["sharpness"].mean()
-    sentence = comparison.verdict()[0]
-    assert f"the {means.idxmax()}-batch minimum is" in sentence
-    assert f"{means.max() / means.min():.3g} times sharper" in sentence
-
-
-def with_accuracies(comparison, small, large):
-    """The comparison with other accuracies, one pair for each seed."""
-    first = {row["batch"]: row for row in comparison.rows}
-    return dataclasses.replace(
-        comparison,
-        rows=tuple(
-            {**first[batch], "seed": seed, "test_accuracy": accuracy}
-            for batch, accuracies in (("small", small), ("large", large))
-            for seed, accuracy in enumerate(accuracies)
-        ),
-    )
-
-
-@pytest.mark.parametrize(
-    ("small", "large", "expected"),
-    [
-        ((0.91, 0.93, 0.95), (0.89, 0.905, 0.93), "The small-batch minimum"),
-        ((0.91, 0.93, 0.95), (0.93, 0.96, 0.97), "The large-batch minimum"),
-        ((0.91, 0.93, 0.95), (0.95, 0.93, 0.94), "3 seeds cannot tell"),
-        # Within ± 12.7 standard errors.
-        ((0.91, 0.93), (0.92, 0.935), "2 seeds cannot tell"),
-    ],
-)
-def test_verdict_on_generalisation(comparison, small, large, expected):
-    sentence = with_accuracies(comparison, small, large).verdict()[1]
-    assert expected in sentence
-    interval = scipy.stats.ttest_rel(large, small).confidence_interval(0.95)
-    low, high = (100 * end for end in interval)
-    assert f"confidence interval {low:+.2f} to {high:+.2f}" in sentence
-    gap = 100 * (np.mean(large) - np.mean(small))
-    assert f"a difference of {gap:+.2f} percentage points" in sentence
-
-
-@pytest.mark.parametrize(
-    ("small", "large", "expected"),
-    [
-        ((0.9, 0.8), (0.9, 0.8), "Both generalise alike"),
-        ((0.9,), (0.8,), "In this seed the small-batch minimum"),
-    ],
-)
-def test_verdict_on_generalisation_without_a_spread(
-    comparison, small, large, expected
-):
-    sentence = with_accuracies(comparison, small, large).verdict()[1]
-    assert expected in sentence
-    assert "confidence" not in sentence
-
-
 def test_report_and_table_are_written(comparison, tmp_path):
     table = pd.read_csv(tmp_path / "study/table.csv")
     pd.testing.assert_frame_equal(table, comparison.to_frame())
-    report = (tmp_path / "study/report.html").read_text()
+    report = html.unescape((tmp_path / "study/report.html").read_text())
     assert "Small against large batches: small on blobs" in report
     for sentence in comparison.verdict():
         assert sentence in report
