@@ -172,6 +172,8 @@ def choose_data(default: DataChoice) -> DataChoice:
     if name in archives:
         file = archives[name]
         choice = dataclasses.replace(choice, file=file, sha256=file.stem)
+    elif name == default.name:
+        choice = dataclasses.replace(choice, digests=default.digests)
     return choice
 
 

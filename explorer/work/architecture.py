@@ -81,6 +81,8 @@ def settings_side_by_side(minima: list[Minimum]) -> pd.DataFrame:
 def _flat(settings: dict[str, Any], above: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for name, value in settings.items():
+        if name == "fingerprint":  # digests, which say nothing to a reader
+            continue
         label = f"{above}{name.replace('_', ' ')}"
         if isinstance(value, dict):
             flat |= _flat(value, f"{label}: ")

@@ -31,6 +31,8 @@ class DataChoice:
         batch_norm: Str, as of `Objective`.
         file: Path of a dropped `.npz` archive, or None.
         sha256: Str. Of that archive.
+        digests: Tuple of pairs, what `digest_data` says of the data that a
+            study was made on, or empty. Others of that name are refused.
     """
 
     name: str = SHIPPED
@@ -39,6 +41,7 @@ class DataChoice:
     batch_norm: str = "inference"
     file: pathlib.Path | None = dataclasses.field(default=None, compare=False)
     sha256: str = ""
+    digests: tuple[tuple[str, str], ...] = ()
 
     def load(self) -> "ClassificationData":
         """The data set, whole.
@@ -47,7 +50,9 @@ class DataChoice:
             ValueError: If it is not one, or too large.
         """
         if self.file is None:
-            return _shared(self.name)
+            found = _shared(self.name)
+            self._check_same(found)
+            return found
         check_archive(self.file, self.name)
         from keras_sharpness.data import load_npz
 
@@ -57,6 +62,22 @@ class DataChoice:
             # The name it was dropped under, not the one it has here.
             text = str(error).replace(str(self.file), self.name)
             raise ValueError(text) from error
+
+    def _check_same(self, found: "ClassificationData") -> None:
+        """Refuses other samples than those of the study, of one name."""
+        if not self.digests:
+            return
+        from keras_sharpness.data.digest import digest_data
+
+        others = set(digest_data(found).items()) ^ set(self.digests)
+        if others:
+            names = ", ".join(sorted({name for name, _ in others}))
+            raise ModelFileError(
+                f"The data set {self.name} that is installed here is not the "
+                f"one that the study was made on: {names} differ. Drop the "
+                "study's data as an `.npz` archive, under *Data and loss* on "
+                "the left."
+            )
 
     def code(self, minimum: Minimum, splits: tuple[str, ...]) -> str:
         """Lines that make `data` and the objectives of `model`."""

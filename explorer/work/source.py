@@ -149,10 +149,12 @@ def study_source(name: str, path: pathlib.Path) -> Source:
     data = DataChoice()
     if study is not None:
         plan = study.settings["plan"]
+        digests = study.settings.get("fingerprint", {}).get("data", {})
         data = DataChoice(
             name=study.settings["data"],
             num_samples=plan["num_samples"],
             batch_norm=plan["batch_norm"],
+            digests=tuple(digests.items()),
         )
     return Source(name, title, minima, data, folder, study)
 

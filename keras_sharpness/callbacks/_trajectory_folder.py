@@ -21,6 +21,7 @@ from keras_sharpness.results import (
     replaced_atomically,
     write_atomically,
 )
+from keras_sharpness.training.fingerprint import describe_model, differences
 
 _FILE = re.compile(r"checkpoint-\d{8,}\.npz", re.ASCII)
 
@@ -166,6 +167,11 @@ class TrajectoryFolder:
             or index["dtype"] != self._layout.dtype
         ):
             return "its weights are others"
+        # Folders of earlier versions do not tell their network.
+        if "network" in index and differences(
+            index["network"], describe_model(self._model)
+        ):
+            return "its network is another, of the same shapes"
         entries = index["checkpoints"]
         if step == 0 and len(entries) > 1:
             return "it has begun, and this one starts anew"
@@ -184,6 +190,7 @@ class TrajectoryFolder:
             "variables": list(self._layout.paths),
             "shapes": [list(shape) for shape in self._layout.shapes],
             "dtype": self._layout.dtype,
+            "network": describe_model(self._model),
             "interval": self._interval,
             "checkpoints": self._entries,
         }

@@ -15,6 +15,26 @@ from keras_sharpness.training.fingerprint import (
 )
 
 
+def describe_objective_loss(objective: Objective) -> Any:
+    """The loss of an objective, with own code that it runs.
+
+    Args:
+        objective: `Objective`.
+
+    Returns:
+        A value that goes to JSON.
+    """
+    loss, own = objective.loss, objective.loss_fn
+    function = loss.nested if loss.function is None else loss.function
+    description = describe_loss(function if own is None else own)
+    compiled = getattr(objective.model, "_compile_loss", None)
+    weights = getattr(compiled, "_user_loss_weights", None)
+    # Of several outputs only, and of a loss that the model was compiled with.
+    if weights is None or loss.nested is None or own is not None:
+        return description
+    return {"losses": description, "weights": weights}
+
+
 def describe_objective(objective: Objective) -> dict[str, Any]:
     """An objective by its settings, architecture, moving statistics and data.
 
@@ -33,6 +53,23 @@ def describe_objective(objective: Objective) -> dict[str, Any]:
         keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(v))
         for v in objective.model.non_trainable_variables
     ]
+    calibration = {}
+    if objective.calibration is not None:
+        calibration = {"calibration": _digest(objective.calibration)}
+    return {
+        **settings,
+        **calibration,
+        "loss_settings": describe_objective_loss(objective),
+        "architecture": describe_model(objective.model),
+        "moving_statistics": digest_arrays(
+            [value for value in state if value.dtype.kind == "f"]
+        ),
+        "data": _digest(objective),
+    }
+
+
+def _digest(objective: Objective) -> str:
+    """Of the data of an objective, batch by batch."""
     # Digest of digests: batches may stream, all of them may not fit at once.
     data = "".join(
         str(
@@ -45,15 +82,7 @@ def describe_objective(objective: Objective) -> dict[str, Any]:
         )
         for batch in objective._batches
     )
-    return {
-        **settings,
-        "loss_settings": describe_loss(objective.loss.function),
-        "architecture": describe_model(objective.model),
-        "moving_statistics": digest_arrays(
-            [value for value in state if value.dtype.kind == "f"]
-        ),
-        "data": digest_arrays([list(data.encode())]),
-    }
+    return digest_arrays([list(data.encode())])
 
 
 def describe_operator(operator: LinearOperator, use: str) -> dict[str, Any]:

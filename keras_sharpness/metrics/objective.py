@@ -215,8 +215,10 @@ class Objective:
             batch_size=next(iter(self._batches)).size,
         )
         self._memory = ReusedMemory()
-        self._moments = None
+        self.loss_fn = loss_fn
+        self._moments = self.calibration = None
         if self.batch_norm == "recalibrate" and batch_norm_layers(model):
+            self.calibration = calibration
             source = self if calibration is None else calibration
             self._moments = Moments(model, source._batches, self._point.compile)
         if check_repeatability:

@@ -233,6 +233,21 @@ class RecordedFolder:
             file.parent.mkdir(exist_ok=True)
             record.save(file)
 
+    def remove(self, name: str) -> None:
+        """Deletes a measurement, if it is there.
+
+        Args:
+            name: Str.
+
+        Raises:
+            RunFolderError: If the folder is open for reading only, or cannot
+                be written to.
+        """
+        self._check_writable()
+        file = self._measurement_file(name)
+        with as_folder_error(file, "removed"):
+            file.unlink(missing_ok=True)
+
     def read(self, name: str) -> Result:
         """A measurement as the result it was.
 

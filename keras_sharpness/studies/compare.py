@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,8 +11,10 @@ import keras
 import numpy as np
 
 from keras_sharpness.data import ClassificationData
+from keras_sharpness.data.digest import digest_data
 from keras_sharpness.landscape import interpolate
 from keras_sharpness.metrics import Objective
+from keras_sharpness.metrics.fingerprint import describe_objective_loss
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies.collection import collect
@@ -20,6 +24,11 @@ from keras_sharpness.studies.member import Member, build_from_seed
 from keras_sharpness.studies.pairs import PATHS, pair_name
 from keras_sharpness.studies.progress import StudyProgress
 from keras_sharpness.studies.report import write_comparison
+from keras_sharpness.training.architecture import unnumbered_name
+from keras_sharpness.training.code_digest import described_code
+from keras_sharpness.training.fingerprint import (
+    describe_model,
+)
 
 _KINDS = ("small", "large")
 
@@ -113,10 +122,10 @@ def compare(
     model = build_from_seed(build_model, seeds[0])
     # Refuses data that do not fit before the first file is written.
     for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
-        Objective(model, x, y, loss=loss, check_repeatability=False)
+        objective = Objective(model, x, y, loss=loss, check_repeatability=False)
     study_settings = {
         "study": "compare",
-        "model": name or model.name,
+        "model": name or _name_in(pathlib.Path(out), model),
         "num_weights": WeightLayout(model).size,
         "data": data.name,
         "num_train": len(data.x_train),
@@ -126,8 +135,22 @@ def compare(
         "epochs": epochs,
         "patience": patience,
         "optimizer": _settings_of(optimizer),
+        "fingerprint": {
+            "data": digest_data(data),
+            "architecture": describe_model(model),
+            "loss": describe_objective_loss(objective),
+            "optimizer": _own_code(optimizer),
+        },
     }
     study = StudyFolder.create_or_open(pathlib.Path(out), study_settings)
+    if "fingerprint" not in study.settings:
+        warnings.warn(
+            f"{out} was made by a version that kept no digest of data, layers "
+            "and loss, so whether they are those of this call cannot be told. "
+            "If in doubt, pass another folder (`--out`).",
+            UserWarning,
+            stacklevel=2,
+        )
     sizes = dict(zip(_KINDS, (small_batch, large_batch), strict=True))
     per_run = 1 + len(plan.names())
     total = len(seeds) * (len(sizes) * per_run + len(PATHS))
@@ -157,6 +180,9 @@ def compare(
                         },
                     ),
                 )
+                if not member.folder.is_finished:
+                    for path in PATHS:
+                        study.remove(pair_name(path, seed))
                 member.train(bars)
                 member.measure(bars)
                 pair[kind] = member
@@ -165,6 +191,17 @@ def compare(
     comparison = collect(study, pairs, plan, study_settings)
     write_comparison(study, comparison, pairs)
     return comparison
+
+
+def _name_in(out: pathlib.Path, model: keras.Model) -> str:
+    """What the study calls the model, however often Keras numbers it anew."""
+    name = unnumbered_name(model)
+    if (out / "study.json").is_file():
+        stored = str(StudyFolder.open(out).settings.get("model"))
+        # As an earlier version kept it: `sequential_5`.
+        if re.fullmatch(rf"{re.escape(name)}(_\d+)?", stored):
+            return stored
+    return name
 
 
 def _interpolate(
@@ -207,6 +244,13 @@ def _settings_of(
         "class_name": type(optimizer).__name__,
         "config": {key: _plain(value) for key, value in config.items()},
     }
+
+
+def _own_code(optimizer: str | keras.optimizers.Optimizer) -> dict[str, str]:
+    """What an optimizer and a schedule of the user's own do."""
+    optimizer = keras.optimizers.get(optimizer)
+    rate = getattr(optimizer, "_learning_rate", None)
+    return described_code(type(optimizer), type(rate))
 
 
 def _plain(value: Any) -> Any:

@@ -55,6 +55,9 @@ class Member:
         if self.folder.is_finished:
             bars.skip()
             return
+        # What was measured of a model that was trained before and is gone.
+        for name in self.folder.measurements():
+            self.folder.remove(name)
         model = build_from_seed(self.build_model, self.seed)
         if self.folder.initial_weights_path.exists():
             model.load_weights(self.folder.initial_weights_path)

@@ -248,7 +248,7 @@ def _history(last: Checkpoint, settings: dict[str, Any]) -> TrainingHistory:
         batch_size=settings["batch_size"],
         seed=settings["seed"],
         optimizer=settings["optimizer"],
-        loss_name=loss.get("class", str(loss))
+        loss_name=str(loss.get("class", loss.get("function", loss)))
         if isinstance(loss, dict)
         else str(loss),
         num_samples=settings["num_samples"],

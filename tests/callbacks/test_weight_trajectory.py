@@ -256,3 +256,29 @@ def test_folders_of_others_are_refused(build, data, tmp_path):
 def test_bad_options(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         WeightTrajectory(tmp_path, **options)
+
+
+def test_another_network_of_the_same_shapes_is_refused(data, tmp_path):
+    def begun(activation):
+        layers = keras.layers
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([layers.Input(data[0].shape[1:])])
+        model.add(layers.Dense(3, activation))
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    def fit(model):
+        trajectory = WeightTrajectory(tmp_path)
+        model.fit(*data, epochs=1, verbose=0, callbacks=[trajectory])
+
+    fit(begun("softmax"))
+    index = tmp_path / "index.json"
+    other = begun("sigmoid")
+    with pytest.raises(ValueError, match="its network is another"):
+        fit(other)
+    # What an earlier version wrote has only shapes to go by.
+    old = json.loads(index.read_text())
+    del old["network"]
+    index.write_text(json.dumps(old))
+    with pytest.raises(ValueError, match="this one starts anew"):
+        fit(other)

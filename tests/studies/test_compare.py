@@ -1,5 +1,6 @@
 """A comparison end to end: what it finds, and that it never starts over."""
 
+import dataclasses
 import html
 import json
 import shutil
@@ -244,6 +245,106 @@ def test_other_settings_in_the_same_folder_are_refused(
             out=tmp_path / "study",
             **{**OPTIONS, "epochs": 4},
         )
+
+
+def changed(data, name, place=0):
+    """The data set with one number more in one array."""
+    array = getattr(data, name).copy()
+    array[place] = array[place] + 1 if array.dtype.kind == "f" else 0
+    return dataclasses.replace(data, **{name: array})
+
+
+def wider_loss(y, y_pred):
+    return 2.0 * keras.losses.sparse_categorical_crossentropy(
+        y, y_pred, from_logits=True
+    )
+
+
+def network(activation):
+    layers = [keras.Input((2,)), keras.layers.Dense(3, activation)]
+    # Its name is of Keras' counting.
+    model = keras.Sequential(layers)
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return model
+
+
+SMALL_PLAN = MeasurementPlan(
+    epsilons=(1e-2,), subspace_dim=None, num_eigenvalues=0
+)
+ONCE = {**OPTIONS, "epochs": 1, "seeds": 1, "plan": SMALL_PLAN}
+
+
+def linear():
+    return network(None)
+
+
+def squashed():
+    return network("tanh")
+
+
+def test_a_study_is_tied_to_data_network_and_loss(tmp_path, blobs):
+    out = tmp_path / "study"
+    found = compare(linear, blobs, out=out, **ONCE)
+    # Another number in the name, of one process.
+    assert compare(linear, blobs, out=out, **ONCE).rows == found.rows
+    before = stamps(out)
+    for builder, data, options, difference in (
+        (linear, changed(blobs, "x_train"), {}, "data.x_train"),
+        (linear, changed(blobs, "y_train", 1), {}, "data.y_train"),
+        (linear, changed(blobs, "x_test"), {}, "data.x_test"),
+        (linear, changed(blobs, "y_test", 1), {}, "data.y_test"),
+        (squashed, blobs, {}, "architecture.layers"),
+        (linear, blobs, {"loss": wider_loss}, "loss.function"),
+    ):
+        # A half-done study is no better.
+        for is_half_done in (False, True):
+            hidden = out / "comparison.json"
+            moved = tmp_path / "moved.json"
+            if is_half_done:
+                hidden.rename(moved)
+            with pytest.raises(RunFolderError) as caught:
+                compare(builder, data, out=out, **{**ONCE, **options})
+            assert difference in str(caught.value)
+            assert str(out) in str(caught.value)
+            assert "another folder" in str(caught.value)
+            if is_half_done:
+                moved.rename(hidden)
+    assert stamps(out) == before
+
+
+def test_a_folder_without_digests_goes_on(tmp_path, blobs):
+    """As the version before wrote them, with Keras' number in the name."""
+    out = tmp_path / "study"
+    found = compare(linear, blobs, out=out, **ONCE)
+    for file in (out / "study.json", *out.glob("*/run.json")):
+        description = json.loads(file.read_text())
+        del description["settings"]["fingerprint"]
+        description["settings"]["model"] += "_17"
+        file.write_text(json.dumps(description))
+    with pytest.warns(UserWarning, match="kept no digest") as caught:
+        again = compare(linear, blobs, out=out, **ONCE)
+    assert len([w for w in caught if "digest" in str(w.message)]) == 1
+    assert again.rows == found.rows
+
+
+def test_a_model_that_is_trained_anew_is_measured_anew(tmp_path, blobs):
+    out = tmp_path / "study"
+    found = compare(linear, blobs, out=out, **ONCE)
+    run = out / "seed-0-batch-10"
+    (run / "model.keras").unlink()
+    for file in (
+        run / "measurements/evaluation.json",
+        out / "pairs/interpolation-linear-seed-0.json",
+    ):
+        # Of the model that is gone.
+        stored = json.loads(file.read_text())
+        stored["result"]["mark"] = "old"
+        file.write_text(json.dumps(stored))
+    assert compare(linear, blobs, out=out, **ONCE).rows == found.rows
+    for file in (*run.glob("measurements/*"), *out.glob("pairs/*")):
+        assert "mark" not in json.loads(file.read_text())["result"]
 
 
 def test_what_is_not_a_study_is_refused(tmp_path, build_model, blobs, plan):
