@@ -6,6 +6,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from keras_sharpness.charts.sharpness import success_column
+
 _PANEL = ["epsilon", "space"]
 
 
@@ -37,7 +39,7 @@ def inside(
     Args:
         frame: DataFrame, as the chart was drawn from.
         selection: Mapping from the name of a brush to its box: x in percent
-            of sharpness, y in percent of test accuracy.
+            of sharpness, y in percent of test accuracy, or in test loss.
         names: List of str, the brushes in the order of the panels.
 
     Returns:
@@ -49,6 +51,8 @@ def inside(
         box = selection.get(name) or {}
         if {"x", "y"} <= box.keys():
             is_inside = rows["sharpness"].between(*sorted(box["x"]))
-            accuracy = 100 * rows["test_accuracy"]
-            chosen.append(rows[is_inside & accuracy.between(*sorted(box["y"]))])
+            column = success_column(frame)
+            factor = 100 if column == "test_accuracy" else 1
+            height = factor * rows[column]
+            chosen.append(rows[is_inside & height.between(*sorted(box["y"]))])
     return pd.concat(chosen) if chosen else frame.iloc[:0]

@@ -188,8 +188,9 @@ def _drop_archive() -> None:
         key=f"archive-{turn}",
         on_change=_take_archive,
         args=(f"archive-{turn}",),
-        help="With the arrays `x_train`, `y_train`, `x_test` and `y_test`; "
-        "labels are integers from 0.",
+        help="With the arrays `x_train`, `y_train`, `x_test` and `y_test`: "
+        "uint8 pixels, floats, or whole numbers of words; labels from 0, or "
+        "other targets.",
     )
 
 

@@ -12,13 +12,13 @@ from work.architecture import description
 from work.data import DataChoice
 from work.jobs import Job
 from work.keras_state import protect
-from work.losses import chosen_loss, loss_function, targets
+from work.losses import loss_function, targets
 from work.minimum import Minimum
 
 if TYPE_CHECKING:
     import keras
 
-    from keras_sharpness.data import ClassificationData
+    from keras_sharpness.data import SampleData
     from keras_sharpness.metrics import Objective
 
 # The terminal is for what the explorer has to say.
@@ -78,7 +78,12 @@ class Bench:
             model = self.model(minimum, job)
             job.stage(f"Loading {data.name}")
             samples = data.load()
-            check_fit(minimum, samples)
+            loss = data.loss_of(minimum)
+            classes = getattr(samples, "num_classes", None)
+            # As numbers, labels are not told apart.
+            check_fit(
+                minimum, samples, None if loss == "regression" else classes
+            )
             job.stage("Compiling the loss")
             self._add(
                 self._objectives,
@@ -109,7 +114,9 @@ class Bench:
         store[key] = value
 
 
-def check_fit(minimum: Minimum, data: "ClassificationData") -> None:
+def check_fit(
+    minimum: Minimum, data: "SampleData", num_classes: int | None
+) -> None:
     """Says which shapes disagree.
 
     Raises:
@@ -117,7 +124,10 @@ def check_fit(minimum: Minimum, data: "ClassificationData") -> None:
             classes more than it tells apart.
     """
     mismatch = data_mismatch(
-        description(minimum), data.x_train.shape, num_classes=data.num_classes
+        description(minimum),
+        data.x_train.shape,
+        num_classes=num_classes,
+        x_values=data.x_train,
     )
     if mismatch:
         raise ModelFileError(mismatch)
@@ -125,14 +135,16 @@ def check_fit(minimum: Minimum, data: "ClassificationData") -> None:
 
 def _objectives(
     model: "keras.Model",
-    samples: "ClassificationData",
+    samples: "SampleData",
     minimum: Minimum,
     data: DataChoice,
 ) -> dict[str, "Objective"]:
     from keras_sharpness.metrics import Objective
 
-    loss = chosen_loss(data.loss, minimum.path)
-    outputs = max(samples.num_classes, model.output_shape[-1] or 0)
+    loss = data.loss_of(minimum)
+    classes = getattr(samples, "num_classes", None)
+    if classes is not None:
+        classes = max(classes, model.output_shape[-1] or 0)
     made: dict[str, Objective] = {}
     for split in SPLITS:
         x = getattr(samples, f"x_{split}")[: data.num_samples]
@@ -140,7 +152,7 @@ def _objectives(
         made[split] = Objective(
             model,
             x,
-            targets(loss, y, outputs),
+            targets(loss, y, classes),
             loss=loss_function(loss),
             batch_norm=data.batch_norm,
             calibration=made.get("train"),

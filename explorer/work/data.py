@@ -12,7 +12,7 @@ from work.losses import chosen_loss, loss_code, targets_code
 from work.minimum import Minimum
 
 if TYPE_CHECKING:
-    from keras_sharpness.data import ClassificationData
+    from keras_sharpness.data import SampleData
 
 SHIPPED = "mnist_5k"
 # Unpacked: a small archive can hold a large array of zeros.
@@ -43,7 +43,7 @@ class DataChoice:
     sha256: str = ""
     digests: tuple[tuple[str, str], ...] = ()
 
-    def load(self) -> "ClassificationData":
+    def load(self) -> "SampleData":
         """The data set, whole.
 
         Raises:
@@ -63,7 +63,12 @@ class DataChoice:
             text = str(error).replace(str(self.file), self.name)
             raise ValueError(text) from error
 
-    def _check_same(self, found: "ClassificationData") -> None:
+    def loss_of(self, minimum: Minimum) -> str:
+        """The loss for a minimum, a key of `LOSSES` other than `"auto"`."""
+        has_classes = self.file is None or _has_labels(self.file)
+        return chosen_loss(self.loss, minimum.path, has_classes=has_classes)
+
+    def _check_same(self, found: "SampleData") -> None:
         """Refuses other samples than those of the study, of one name."""
         if not self.digests:
             return
@@ -81,7 +86,7 @@ class DataChoice:
 
     def code(self, minimum: Minimum, splits: tuple[str, ...]) -> str:
         """Lines that make `data` and the objectives of `model`."""
-        loss = chosen_loss(self.loss, minimum.path)
+        loss = self.loss_of(minimum)
         lines = [f"data = ks.data.load({self.name!r})"]
         count = "" if self.num_samples is None else f"[:{self.num_samples}]"
         lines.append("options = {")
@@ -100,8 +105,19 @@ class DataChoice:
         return "\n".join(lines)
 
 
+@functools.lru_cache(maxsize=64)
+def _has_labels(file: pathlib.Path) -> bool:
+    """Whether the targets of an archive, named by its hash, are labels."""
+    from keras_sharpness.data.npz import has_labels
+
+    try:
+        return has_labels(file)
+    except (OSError, ValueError):
+        return True  # which is said where the data are loaded
+
+
 @functools.lru_cache(maxsize=2)
-def _shared(name: str) -> "ClassificationData":
+def _shared(name: str) -> "SampleData":
     from keras_sharpness import data
 
     if name != SHIPPED:

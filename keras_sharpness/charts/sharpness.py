@@ -25,7 +25,7 @@ def sharpness_chart(
     frame: pd.DataFrame,
     *,
     x: str = "sharpness",
-    y: str = "test_accuracy",
+    y: str | None = None,
     color: str = "batch",
     title: str | None = None,
 ) -> alt.ConcatChart:
@@ -40,7 +40,8 @@ def sharpness_chart(
             and `color`, and if known `seed`, `batch_size`, `epsilon` and
             `space` (`"full"` or `"subspace"`).
         x: Str. Column of the sharpness, in percent.
-        y: Str. Column of the accuracy, in [0, 1].
+        y: Str. Column of the accuracy, in [0, 1], or of a loss. By default
+            `"test_accuracy"`, or `"test_loss"` where no run has an accuracy.
         color: Str. Column of `"small"` and `"large"`, or of batch sizes.
         title: Str. By default it says what is drawn.
 
@@ -68,6 +69,7 @@ def sharpness_chart(
     Reference:
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Tables 2 and 3.
     """
+    y = y or success_column(frame)
     require_columns(frame, [x, y, color])
     rows, factor = _rows(frame, x, y)
     kinds = batch_kinds(rows, color)
@@ -96,6 +98,19 @@ def sharpness_chart(
         description=_description(text, rows, notes),
     )
     return themed(chart)
+
+
+def success_column(frame: pd.DataFrame) -> str:
+    """What tells how well the runs of a table do on test data.
+
+    Args:
+        frame: DataFrame, as for `sharpness_chart`.
+
+    Returns:
+        `"test_accuracy"`, or `"test_loss"` where no run has an accuracy.
+    """
+    without = "test_accuracy" in frame and frame["test_accuracy"].isna().all()
+    return "test_loss" if without and "test_loss" in frame else "test_accuracy"
 
 
 def _rows(frame: pd.DataFrame, x: str, y: str) -> tuple[pd.DataFrame, float]:

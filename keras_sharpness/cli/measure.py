@@ -52,13 +52,18 @@ def _measure(values: dict[str, Any]) -> None:
 
     values, plan = make_plan(values)
     path, json_file = values["model_file"], values["json_file"]
-    saving.inspect_model(path)
+    description = saving.inspect_model(path)
     if json_file is not None and not json_file.resolve().parent.is_dir():
         raise ValueError(
             f"There is no folder {json_file.parent} for `--json`. Make it "
             "first, or name another file."
         )
     dataset = data.load(values["dataset"], data_dir=values["data_dir"])
+    mismatch = saving.data_mismatch(
+        description, dataset.x_train.shape, x_values=dataset.x_train
+    )
+    if mismatch:
+        raise ValueError(mismatch)
     loss = _loss(values["loss"], values["from_logits"])
     model = saving.load_model(path, compile=loss is None)
     found = {}

@@ -1,21 +1,22 @@
 """A data set of samples and class labels, split for training and testing."""
 
 import dataclasses
-from typing import Self
 
 import numpy as np
 
+from keras_sharpness.data.sample_data import SampleData
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class ClassificationData:
+class ClassificationData(SampleData):
     """Training and test samples with their labels, checked.
 
     Args:
         name: String, e.g. `"mnist_5k"`.
-        x_train: Array of floats, (num_train, ...), all finite.
+        x_train: Array of floats, all finite, or of whole numbers that stand
+            for words, (num_train, ...).
         y_train: Array of int64, (num_train,), from 0 to `num_classes - 1`.
-        x_test: Array of floats, (num_test, ...), samples shaped as those of
-            `x_train`.
+        x_test: Array, (num_test, ...), samples as those of `x_train`.
         y_test: Array of int64, (num_test,).
         num_classes: Integer, at least 2.
         source: String. Where the data came from.
@@ -45,25 +46,10 @@ class ClassificationData:
     ```
     """
 
-    name: str
-    x_train: np.ndarray  # (num_train, *input_shape)
-    y_train: np.ndarray  # (num_train,)
-    x_test: np.ndarray  # (num_test, *input_shape)
-    y_test: np.ndarray  # (num_test,)
     num_classes: int
-    source: str
     class_names: tuple[str, ...] | None = None
-    licence: str | None = None
 
-    def __post_init__(self) -> None:
-        self._check_samples("x_train", self.x_train)
-        self._check_samples("x_test", self.x_test)
-        if self.x_train.shape[1:] != self.x_test.shape[1:]:
-            raise ValueError(
-                f"Training and test samples of {self.name!r} must have one "
-                f"shape. Received: x_train.shape={self.x_train.shape}, "
-                f"x_test.shape={self.x_test.shape}."
-            )
+    def _check_targets(self) -> None:
         if self.num_classes < 2:
             raise ValueError(
                 f"{self.name!r} must have at least two classes. Received: "
@@ -76,66 +62,6 @@ class ClassificationData:
             )
         self._check_labels("y_train", self.y_train, len(self.x_train))
         self._check_labels("y_test", self.y_test, len(self.x_test))
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one sample, as the models take it."""
-        return self.x_train.shape[1:]
-
-    def take(
-        self,
-        num_train: int | None = None,
-        num_test: int | None = None,
-        *,
-        seed: int | None = None,
-    ) -> Self:
-        """A smaller data set: the first samples, or a random choice.
-
-        Args:
-            num_train: Integer, the number of training samples; `None` keeps
-                all of them, in their order.
-            num_test: Integer, the number of test samples; `None` keeps all.
-            seed: Integer. Chooses at random, without replacement. With one
-                seed the smaller choice is the start of the larger one, and
-                the training samples do not depend on `num_test`. `None`
-                takes the first samples.
-
-        Returns:
-            A `ClassificationData` of the same classes.
-
-        Raises:
-            ValueError: If there are not that many samples.
-        """
-        train = _chosen("num_train", num_train, len(self.x_train), seed, 0)
-        test = _chosen("num_test", num_test, len(self.x_test), seed, 1)
-        return dataclasses.replace(
-            self,
-            x_train=self.x_train[train],
-            y_train=self.y_train[train],
-            x_test=self.x_test[test],
-            y_test=self.y_test[test],
-        )
-
-    def _check_samples(self, field: str, x: np.ndarray) -> None:
-        if x.ndim < 2 or x.size == 0:
-            raise ValueError(
-                f"`{field}` of {self.name!r} must hold samples of one or more "
-                "features, (samples, features) or (samples, height, width, "
-                f"channels). Received: shape {x.shape}."
-            )
-        if x.dtype.kind != "f":
-            raise ValueError(
-                f"`{field}` of {self.name!r} must be floats. Received: "
-                f"dtype {x.dtype}. Scale the samples and pass e.g. "
-                f'`{field}.astype("float32")`.'
-            )
-        finite = np.isfinite(x)
-        if not finite.all():
-            raise ValueError(
-                f"`{field}` of {self.name!r} must be finite. Received: "
-                f"{x.size - np.count_nonzero(finite)} NaN or infinite values, "
-                f"the first in sample {_first_bad_sample(finite)}."
-            )
 
     def _check_labels(self, field: str, y: np.ndarray, num: int) -> None:
         if y.dtype.kind not in "iu" or y.shape != (num,):
@@ -150,28 +76,3 @@ class ClassificationData:
                 f"{self.num_classes - 1}. Received: labels from {y.min()} to "
                 f"{y.max()}."
             )
-
-
-def _first_bad_sample(finite: np.ndarray) -> int:
-    return int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
-
-
-def _chosen(
-    argument: str,
-    number: int | None,
-    available: int,
-    seed: int | None,
-    key: int,
-) -> slice | np.ndarray:
-    if number is None:
-        return slice(None)
-    if not 1 <= number <= available:
-        raise ValueError(
-            f"`{argument}` must be from 1 to {available}, the samples there "
-            f"are. Received: {argument}={number}."
-        )
-    if seed is None:
-        return slice(number)
-    # The key keeps the two choices independent of each other.
-    generator = np.random.default_rng([seed, key])
-    return generator.permutation(available)[:number]

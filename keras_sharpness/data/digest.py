@@ -4,14 +4,14 @@ import hashlib
 
 import numpy as np
 
-from keras_sharpness.data.classification_data import ClassificationData
+from keras_sharpness.data.sample_data import SampleData
 
 
-def digest_data(data: ClassificationData) -> dict[str, str]:
+def digest_data(data: SampleData) -> dict[str, str]:
     """Digests of the four arrays: contents, shapes and dtypes.
 
     Args:
-        data: `ClassificationData`.
+        data: `SampleData`.
 
     Returns:
         Dict from the name of an array to its digest.

@@ -8,6 +8,7 @@ import numpy as np
 from keras_sharpness.data._builders import EMBEDDED, find_builder, prepare
 from keras_sharpness.data.classification_data import ClassificationData
 from keras_sharpness.data.npz import load_npz, to_unit_range
+from keras_sharpness.data.sample_data import SampleData
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -20,7 +21,7 @@ def load(
     download: bool = True,
     train_split: str = "train",
     test_split: str | None = None,
-) -> ClassificationData:
+) -> SampleData:
     """Loads a data set of TensorFlow Datasets, or an `.npz` archive.
 
     Pixels become float32 in [0, 1] (uint8 divided by 255, as Keskar et al.
@@ -45,7 +46,8 @@ def load(
             `"validation"` where there is no `"test"`.
 
     Returns:
-        A `ClassificationData`.
+        A `ClassificationData`; of an archive whose targets are no classes, a
+        `SampleData`.
 
     Raises:
         ValueError: If the name is unknown, the data set is not one of image

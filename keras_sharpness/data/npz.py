@@ -8,24 +8,31 @@ import zlib
 import numpy as np
 
 from keras_sharpness.data.classification_data import ClassificationData
+from keras_sharpness.data.sample_data import SampleData
 
 _NAMES = ("x_train", "y_train", "x_test", "y_test")
+# What MedMNIST calls them.
+_OTHER_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-def load_npz(path: str | os.PathLike) -> ClassificationData:
-    """Reads samples and labels from an `.npz` archive.
+def load_npz(path: str | os.PathLike) -> SampleData:
+    """Reads samples and targets from an `.npz` archive.
 
-    The archive holds the arrays `x_train`, `y_train`, `x_test` and `y_test`;
-    others are ignored. Samples have any shape (N, ...), e.g. feature matrices
-    (N, features). Floats are taken as they are; uint8 pixels are divided by
-    255. Labels are integers from 0, shape (N,) or (N, 1).
+    The archive holds the arrays `x_train`, `y_train`, `x_test` and `y_test`,
+    or, as MedMNIST calls them, `train_images`, `train_labels`, `test_images`
+    and `test_labels`; others are ignored. Samples have any shape (N, ...), e.g.
+    feature matrices (N, features). Floats are taken as they are, and so are
+    whole numbers of (N, length), which stand for words; uint8 is of pixels,
+    and divided by 255. Integers from 0 of shape (N,) or (N, 1) are class
+    labels; all other numbers, such as those of a regression or one-hot rows,
+    are targets, as a loss takes them.
 
     Args:
         path: Path of the archive, as `np.savez` writes it.
 
     Returns:
         A `ClassificationData`, whose `num_classes` is the largest label of
-        both splits plus one.
+        both splits plus one; a `SampleData` where the targets are no labels.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -62,18 +69,37 @@ def load_npz(path: str | os.PathLike) -> ClassificationData:
             f"{', '.join(_NAMES)}."
         )
     arrays = _read(path)
-    labels = {
-        name: _labels(path, name, arrays[name])
+    common = {
+        "name": path.stem,
+        "x_train": _samples(path, "x_train", arrays["x_train"]),
+        "x_test": _samples(path, "x_test", arrays["x_test"]),
+        "source": str(path),
+    }
+    targets = {
+        name: _targets(path, name, arrays[name])
         for name in ("y_train", "y_test")
     }
+    kinds = {y.dtype.kind == "f" for y in targets.values()}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"`y_train` and `y_test` of {path} must be integer labels both, or "
+            "floats both. Received: dtypes "
+            f"{' and '.join(str(y.dtype) for y in targets.values())}. Save "
+            'labels e.g. as `y_test.astype("int64")`.'
+        )
+    if not all(map(are_labels, targets.values())):
+        return SampleData(**common, **targets)
+    labels = {name: y.astype(np.int64) for name, y in targets.items()}
     return ClassificationData(
-        name=path.stem,
-        x_train=_samples(path, "x_train", arrays["x_train"]),
-        x_test=_samples(path, "x_test", arrays["x_test"]),
         num_classes=1 + max(int(y.max(initial=-1)) for y in labels.values()),
-        source=str(path),
+        **common,
         **labels,
     )
+
+
+def are_labels(y: np.ndarray) -> bool:
+    """Whether targets are class labels: integers from 0, one per sample."""
+    return y.ndim == 1 and y.dtype.kind in "iu" and y.min(initial=0) >= 0
 
 
 def to_unit_range(pixels: np.ndarray) -> np.ndarray:
@@ -81,7 +107,26 @@ def to_unit_range(pixels: np.ndarray) -> np.ndarray:
     return np.divide(pixels, 255, dtype=np.float32)
 
 
-def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
+def has_labels(path: str | os.PathLike) -> bool:
+    """Whether the targets of an archive are class labels; no sample is read.
+
+    Args:
+        path: Path of the archive.
+
+    Returns:
+        Bool.
+
+    Raises:
+        ValueError: As of `load_npz`.
+    """
+    path = pathlib.Path(path)
+    arrays = _read(path, ("y_train", "y_test"))
+    return all(are_labels(_targets(path, n, y)) for n, y in arrays.items())
+
+
+def _read(
+    path: pathlib.Path, wanted: tuple[str, ...] = _NAMES
+) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):
             raise ValueError(
@@ -90,14 +135,20 @@ def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
             )
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in _NAMES if name not in archive.files]
+            names = dict(zip(_NAMES, _NAMES, strict=True))
+            there = {*archive.files}
+            if {*_OTHER_NAMES} <= there and not there & {*_NAMES}:
+                names = dict(zip(_NAMES, _OTHER_NAMES, strict=True))
+            missing = [n for n in names.values() if n not in archive.files]
             if missing:
                 raise ValueError(
                     f"{path} must hold the arrays {', '.join(_NAMES)}. "
                     f"Missing: {', '.join(missing)}. Present: "
-                    f"{', '.join(archive.files) or 'none'}."
+                    f"{', '.join(archive.files) or 'none'}. Split and write "
+                    "them again with `np.savez(path, x_train=..., "
+                    "y_train=..., x_test=..., y_test=...)`."
                 )
-            return {name: _array(path, archive, name) for name in _NAMES}
+            return {name: _array(path, archive, names[name]) for name in wanted}
 
 
 def _array(
@@ -116,7 +167,8 @@ def _array(
         raise ValueError(
             f"The array `{name}` of {path} cannot be read ({error}). Write the "
             "archive again with `np.savez`, from arrays of numbers, not of "
-            "objects."
+            "objects: lists of several lengths, such as those of "
+            "`keras.datasets.imdb`, go through `keras.utils.pad_sequences`."
         ) from error
     if not isinstance(array, np.ndarray):
         raise ValueError(
@@ -129,28 +181,29 @@ def _array(
 def _samples(path: pathlib.Path, name: str, x: np.ndarray) -> np.ndarray:
     if x.dtype == np.uint8:
         return to_unit_range(x)
+    # Words in a row, or several rows of them; not pixels of some other range.
+    if x.dtype.kind in "iu" and x.ndim <= 3:
+        return x
     if x.dtype not in (np.float16, np.float32, np.float64):
         raise ValueError(
-            f"`{name}` of {path} must be floats, or uint8 pixels. Received: "
-            f'dtype {x.dtype}. Save e.g. `{name}.astype("float32")`.'
+            f"`{name}` of {path} must be floats, uint8 pixels, or whole "
+            f"numbers (N, length) that stand for words. Received: dtype "
+            f"{x.dtype}, shape {x.shape}. Save e.g. "
+            f'`{name}.astype("float32")`, or pixels as `"uint8"`.'
         )
     return x
 
 
-def _labels(path: pathlib.Path, name: str, y: np.ndarray) -> np.ndarray:
-    if y.ndim == 2 and y.shape[1] == 1:
+def _targets(path: pathlib.Path, name: str, y: np.ndarray) -> np.ndarray:
+    if y.dtype.kind not in "biuf":
+        raise ValueError(
+            f"`{name}` of {path} must be integer labels or other numbers. "
+            f"Received: dtype {y.dtype}, shape {y.shape}. Save labels e.g. as "
+            f"`np.unique({name}, return_inverse=True)[1]`."
+        )
+    if y.dtype.kind == "b":
+        y = y.astype(np.int64)
+    if y.ndim == 2 and y.shape[1] == 1 and y.dtype.kind in "iu":
         # The shape of `keras.datasets.cifar10`.
         y = y[:, 0]
-    if y.ndim != 1 or y.dtype.kind not in "iu":
-        raise ValueError(
-            f"`{name}` of {path} must be integer labels, shape (N,). Received: "
-            f"dtype {y.dtype}, shape {y.shape}. Save e.g. "
-            f'`{name}.astype("int64")`, and one-hot rows as '
-            f"`{name}.argmax(axis=1)`."
-        )
-    if y.min(initial=0) < 0:
-        raise ValueError(
-            f"`{name}` of {path} must be labels from 0. Received: labels down "
-            f"to {y.min()}."
-        )
-    return y.astype(np.int64)
+    return y

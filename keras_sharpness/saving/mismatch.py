@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
+
 from keras_sharpness.saving.description import ModelDescription, Shape
 
 
@@ -11,6 +13,7 @@ def data_mismatch(
     x_shape: Sequence[int],
     *,
     num_classes: int | None = None,
+    x_values: np.ndarray | None = None,
 ) -> str | None:
     """Why a model cannot be evaluated on data of that shape.
 
@@ -19,6 +22,7 @@ def data_mismatch(
         x_shape: Shape of the inputs, the number of samples first.
         num_classes: Integer. Number of classes among the labels; `None` for
             labels that are no classes.
+        x_values: Array. The inputs themselves, for models that look words up.
 
     Returns:
         A message, or `None` where the shapes fit or the file does not tell.
@@ -45,8 +49,20 @@ def data_mismatch(
         return (
             "Data do not fit the model: model expects "
             f"{len(model.input_shapes)} inputs, data have one. Choose a model "
-            "of one input."
+            "of one input, or measure it in Python, with `ks.Objective(model, "
+            "[x1, x2], y)`."
         )
+    if len(model.output_shapes) > 1:
+        return (
+            "Data do not fit the model: model returns "
+            f"{len(model.output_shapes)} outputs, data have targets for one. "
+            "Choose a model of one output, or measure it in Python, with "
+            "`ks.Objective(model, x, [y1, y2], loss=[...])`."
+        )
+    if x_values is not None and x_values.dtype.kind == "f":
+        mismatch = _not_words(model, x_values)
+        if mismatch:
+            return mismatch
     data = tuple(x_shape)
     for shape in model.input_shapes:
         if not _fits(shape, data):
@@ -67,6 +83,23 @@ def data_mismatch(
                 "on."
             )
     return None
+
+
+def _not_words(model: ModelDescription, x: np.ndarray) -> str | None:
+    """Why an embedding cannot look up what was given, or None."""
+    first = next(
+        (la for la in model.layers if la.class_name != "InputLayer"), None
+    )
+    if first is None or first.class_name != "Embedding":
+        return None
+    if np.array_equal(x, np.floor(x)):
+        return None
+    return (
+        "Data do not fit the model: its first layer, an Embedding, looks whole "
+        "numbers up, data have others. `.npz` archives of uint8 are taken for "
+        'pixels and divided by 255: save words e.g. as `x_train.astype("int32")'
+        "`."
+    )
 
 
 def architecture_mismatch(
@@ -128,6 +161,11 @@ def _text(shape: Shape | None) -> str:
 
 
 def _fits(shape: Shape, data: Shape) -> bool:
+    # Keras adds a last axis of one, or takes it away.
+    if len(data) == len(shape) - 1 and shape[-1] == 1:
+        data = (*data, 1)
+    elif len(data) == len(shape) + 1 and data[-1] == 1:
+        data = data[:-1]
     return len(shape) == len(data) and all(
         size is None or size == length
         for size, length in zip(shape, data, strict=True)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sharpness.data import ClassificationData
+from keras_sharpness.data import SampleData
 from keras_sharpness.data.digest import digest_data
 from keras_sharpness.landscape import interpolate
 from keras_sharpness.metrics import Objective
@@ -35,7 +35,7 @@ _KINDS = ("small", "large")
 
 def compare(
     build_model: Callable[[], keras.Model],
-    data: ClassificationData,
+    data: SampleData,
     *,
     small_batch: int,
     large_batch: int,
@@ -60,7 +60,8 @@ def compare(
     Args:
         build_model: Callable that returns a built `keras.Model`. Keras' global
             seed is set to the seed before it is called.
-        data: `ClassificationData`, training and test arrays.
+        data: `SampleData`, e.g. `ClassificationData`: training and test
+            arrays.
         small_batch: Int.
         large_batch: Int.
         out: Path of the study's folder.
@@ -264,7 +265,7 @@ def _check(
     small_batch: int,
     large_batch: int,
     epochs: int,
-    data: ClassificationData,
+    data: SampleData,
 ) -> None:
     if not seeds or len(set(seeds)) != len(seeds):
         raise ValueError(

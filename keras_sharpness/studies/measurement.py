@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sharpness.data import ClassificationData
+from keras_sharpness.data import SampleData
 from keras_sharpness.metrics import (
     Objective,
     epsilon_sharpness,
@@ -179,7 +179,7 @@ class Target:
 
     Args:
         model: Built `keras.Model`.
-        data: `ClassificationData`.
+        data: `SampleData`.
         plan: The `MeasurementPlan`.
         loss: As in `Objective`.
         start: Array (P,), the initial weights, if known.
@@ -192,7 +192,7 @@ class Target:
     def __init__(
         self,
         model: keras.Model,
-        data: ClassificationData,
+        data: SampleData,
         plan: MeasurementPlan,
         *,
         loss: Any = None,

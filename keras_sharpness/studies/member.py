@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_sharpness.data import ClassificationData
+from keras_sharpness.data import SampleData
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.runs import RunFolder
 from keras_sharpness.studies.measurement import MeasurementPlan, Target
@@ -20,7 +20,7 @@ class Member:
 
     Attributes:
         build_model: Callable that returns a built `keras.Model`.
-        data: `ClassificationData`.
+        data: `SampleData`.
         seed: Int.
         kind: Str. `"small"` or `"large"`.
         batch_size: Int.
@@ -33,7 +33,7 @@ class Member:
     """
 
     build_model: Callable[[], keras.Model]
-    data: ClassificationData
+    data: SampleData
     seed: int
     kind: str
     batch_size: int

@@ -150,6 +150,95 @@ def test_what_a_model_meets_while_it_runs_is_one_line(tmp_path):
     assert len(found.output) < 1000
 
 
+def saved(folder, model, **arrays):
+    """Arguments that measure a model on an archive of the arrays."""
+    model.save(folder / "model.keras")
+    arrays |= {"x_test": arrays["x_train"], "y_test": arrays["y_train"]}
+    np.savez(folder / "own.npz", **arrays)
+    results = folder / "results.json"
+    return [
+        "measure",
+        str(folder / "model.keras"),
+        f"--dataset={folder / 'own.npz'}",
+        f"--json={results}",
+        "--quiet",
+        *QUICK[2:],
+    ], results
+
+
+def test_a_regression_is_measured(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 4)).astype("float32")
+    y = x @ [1.0, 2.0, 3.0, 4.0] + 1.0
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    arguments, results = saved(tmp_path, model, x_train=x, y_train=y)
+    found = CliRunner().invoke(main, arguments)
+    assert found.exit_code == 0, found.output
+    assert "accuracy" not in found.output
+    values = json.loads(results.read_text())
+    kernel, bias = model.get_weights()
+    residual = (x @ kernel + bias)[:, 0] - y
+    loss = values["evaluation"]["train_loss"]
+    assert loss == pytest.approx(np.mean(residual**2), rel=1e-5)  # float32
+    # The Hessian of a linear regression is 2 XᵀX / N, the bias a column.
+    columns = np.column_stack([x, np.ones(30)]).astype("float64")
+    expected = np.linalg.eigvalsh(2 * columns.T @ columns / 30)[-1]
+    eigenvalue = values["hessian_eigenvalues"]["eigenvalues"]["array"][0]
+    # The residual of a converged one is at most 1e-3 of it.
+    assert eigenvalue == pytest.approx(expected, rel=1e-3)
+    # The networks of the paper tell classes apart.
+    refused = CliRunner().invoke(
+        main, ["compare", f"--dataset={tmp_path / 'own.npz'}"]
+    )
+    assert refused.exit_code == 1
+    assert "ks.studies.compare" in refused.output
+
+
+def test_words_are_measured(tmp_path):
+    words = np.random.default_rng(0).integers(0, 20, (30, 5)).astype("int64")
+    y = np.arange(30) % 2
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((5,)),
+            keras.layers.Embedding(20, 3),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(2, "softmax"),
+        ]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    arguments, results = saved(tmp_path, model, x_train=words, y_train=y)
+    found = CliRunner().invoke(main, arguments)
+    assert found.exit_code == 0, found.output
+    values = json.loads(results.read_text())
+    p = model.predict(words, verbose=0)
+    expected = -np.mean(np.log(p[np.arange(30), y]))
+    loss = values["evaluation"]["train_loss"]
+    assert loss == pytest.approx(expected, rel=1e-5)  # float32
+    # As bytes they would be pixels, and divided by 255 without a word.
+    arguments, _ = saved(
+        tmp_path, model, x_train=words.astype("uint8"), y_train=y
+    )
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 1
+    assert 'astype("int32")' in refused.output
+
+
+def test_two_outputs_are_refused(tmp_path):
+    inputs = keras.Input((4,))
+    outputs = [keras.layers.Dense(n)(inputs) for n in (1, 2)]
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", ["mse", "mse"])
+    arguments, _ = saved(
+        tmp_path, model, x_train=np.ones((9, 4)), y_train=np.ones(9)
+    )
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 1
+    assert "2 outputs" in refused.output
+    assert "[y1, y2]" in refused.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

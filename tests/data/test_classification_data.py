@@ -35,7 +35,12 @@ def test_valid_data_keep_their_arrays():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("x_train", np.zeros((12, 2), int), "`x_train`.*must be floats.*int64"),
+        (
+            "x_train",
+            np.zeros((12, 2), "u1"),
+            "must be floats.*uint8",
+        ),
+        ("x_train", np.zeros((12, 2), int), "floats or whole numbers.*int64"),
         ("x_train", np.zeros(12), r"`x_train`.*\(12,\)"),
         ("x_train", np.zeros((0, 2)), r"`x_train`.*\(0, 2\)"),
         ("x_test", np.zeros((6, 0)), r"`x_test`.*\(6, 0\)"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_sharpness import data
+from keras_sharpness.data.npz import has_labels
 
 
 def arrays():
@@ -133,7 +134,8 @@ def test_objects_are_not_unpickled(write):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"x_train": np.zeros((9, 2), "int64")}, "`x_train`.*uint8.*int64"),
+        ({"x_train": np.zeros((9, 360), "int64")}, "one shape.*int64.*float"),
+        ({"x_train": np.zeros((9, 2, 2, 1), "int64")}, "`x_train`.*uint8.*int"),
         ({"x_test": np.zeros((5, 2), "complex64")}, "`x_test`.*complex64"),
         ({"x_train": np.array(["a"] * 9)}, "`x_train`.*must be floats"),
         ({"x_train": np.full((9, 360), np.nan)}, "`x_train`.*finite.*3240"),
@@ -142,9 +144,19 @@ def test_objects_are_not_unpickled(write):
         ({"x_test": np.zeros((5, 359))}, r"one shape.*\(5, 359\)"),
         ({"x_test": np.zeros((0, 360)), "y_test": np.zeros(0, int)}, "x_test"),
         ({"x_train": np.zeros((0, 360)), "y_train": np.zeros(0, int)}, "x_tr"),
-        ({"y_train": np.arange(9) - 1}, "`y_train`.*down to -1"),
-        ({"y_test": np.arange(5) / 2}, "`y_test`.*integer labels.*float64"),
-        ({"y_test": np.eye(5, dtype=int)}, "argmax"),
+        (
+            {"y_test": np.arange(5) / 2},
+            "floats both.*uint8.*float64",
+        ),
+        ({"y_test": np.eye(5, dtype=int)}, r"one shape.*\(9,\).*\(5, 5\)"),
+        (
+            {"y_train": np.ones(9), "y_test": np.full(5, np.nan)},
+            "y_test.*finite",
+        ),
+        (
+            {"y_train": np.ones(8), "y_test": np.ones(5)},
+            "y_train.*each of the 9",
+        ),
         ({"y_train": np.array(["a"] * 9)}, "`y_train`.*integer labels"),
         (
             {"y_train": np.zeros(9, int), "y_test": np.zeros(5, int)},
@@ -155,3 +167,68 @@ def test_objects_are_not_unpickled(write):
 def test_arrays_that_do_not_fit(write, changes, message):
     with pytest.raises(ValueError, match=message):
         data.load_npz(write(**changes))
+
+
+def test_words_are_whole_numbers(write):
+    words = np.arange(36, dtype="int32").reshape(9, 4)
+
+    texts = data.load_npz(write(x_train=words, x_test=words[:5]))
+
+    assert texts.x_train.dtype == "int32"
+    np.testing.assert_array_equal(texts.x_train, words)
+    assert texts.num_classes == 6
+
+
+@pytest.mark.parametrize(
+    ("y_train", "y_test"),
+    [
+        (np.linspace(-1, 1, 9), np.linspace(0, 1, 5)),
+        (np.ones((9, 3)), np.zeros((5, 3))),
+        (np.eye(9, 4, dtype="uint8"), np.eye(5, 4, dtype="uint8")),
+        # Whole numbers, but no labels.
+        (np.arange(9) - 4, np.arange(5)),
+    ],
+)
+def test_other_targets_are_taken_as_they_are(write, y_train, y_test):
+    path = write(y_train=y_train, y_test=y_test)
+
+    found = data.load_npz(path)
+
+    assert type(found) is data.SampleData
+    for name, y in (("y_train", y_train), ("y_test", y_test)):
+        np.testing.assert_array_equal(getattr(found, name), y)
+        assert getattr(found, name).dtype == y.dtype
+    assert not has_labels(path)
+    assert found.take(4, 2, seed=1).y_train.shape == (4, *y_train.shape[1:])
+
+
+def test_names_of_medmnist(tmp_path):
+    path = tmp_path / "medmnist.npz"
+    pixels = np.full((6, 8, 8), 51, "uint8")
+    labels = (np.arange(6, dtype="uint8") % 3)[:, np.newaxis]
+    np.savez(
+        path,
+        train_images=pixels,
+        train_labels=labels,
+        val_images=pixels[:1],
+        val_labels=labels[:1],
+        test_images=pixels[:3],
+        test_labels=labels[:3],
+    )
+
+    found = data.load_npz(path)
+
+    assert found.x_train.shape == (6, 8, 8)
+    np.testing.assert_allclose(found.x_test, 0.2, rtol=1e-7)  # float32
+    np.testing.assert_array_equal(found.y_test, [0, 1, 2])
+    assert has_labels(path)
+
+
+def test_ragged_lists_are_padded_first(tmp_path):
+    """As `keras.datasets.imdb` keeps its words."""
+    path = tmp_path / "imdb.npz"
+    words = np.array([[1, 2], [3]], dtype=object)
+    np.savez(path, x_train=words, y_train=[0, 1], x_test=words, y_test=[0, 1])
+
+    with pytest.raises(ValueError, match="pad_sequences"):
+        data.load_npz(path)

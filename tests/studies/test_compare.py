@@ -347,6 +347,37 @@ def test_a_model_that_is_trained_anew_is_measured_anew(tmp_path, blobs):
         assert "mark" not in json.loads(file.read_text())["result"]
 
 
+def test_a_regression_is_compared_by_its_loss(tmp_path, blobs):
+    def build():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(loss="mse")
+        return model
+
+    data = ks.data.SampleData(
+        name="sums",
+        x_train=blobs.x_train,
+        y_train=blobs.x_train.sum(axis=1),
+        x_test=blobs.x_test,
+        y_test=blobs.x_test.sum(axis=1),
+        source="made by the test",
+    )
+    out = tmp_path / "study"
+    found = compare(build, data, out=out, **ONCE)
+    assert found.rows[0]["test_accuracy"] is None
+    residual = (
+        ks.saving.load_model(out / "seed-0-batch-10/model.keras").predict(
+            data.x_test, verbose=0
+        )[:, 0]
+        - data.y_test
+    )
+    # Float32 sums of 30 samples.
+    expected = pytest.approx(np.mean(residual**2), rel=1e-5)
+    assert found.rows[0]["test_loss"] == expected
+    assert "test loss" in found.verdict()[-1]
+    report = (out / "report.html").read_text()
+    assert "Test loss against" in report
+
+
 def test_what_is_not_a_study_is_refused(tmp_path, build_model, blobs, plan):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters/to-mother.txt").write_text("Dear mother,")
