@@ -5,14 +5,49 @@ import functools
 import pathlib
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from keras_sharpness.landscape import Interpolation
+from keras_sharpness.result_types import typed
 from keras_sharpness.runs import RunFolder, RunFolderError, StudyFolder
 from keras_sharpness.studies import Comparison
 from keras_sharpness.studies.pairs import pair_name
 
 _RESULT, _REPORT = "comparison.json", "report.html"
+
+# What the pages take of a stored result whose class they do not import.
+EIGENVALUES = {
+    "eigenvalues": np.ndarray,
+    "residuals": np.ndarray,
+    "converged": np.ndarray,
+    "objective": dict,
+}
+_SETTINGS = {
+    "model": str,
+    "data": str,
+    "num_weights": int,
+    "num_train": int,
+    "num_test": int,
+    "epochs": int,
+    "seeds": tuple[int, ...],
+    "optimizer": dict,
+    "plan": dict,
+}
+_PLAN = {"num_samples": int | None, "batch_norm": str}
+
+
+def _check(settings: dict[str, Any]) -> None:
+    """Refuses settings of an outcome that the pages cannot show."""
+    for name, hint in _SETTINGS.items():
+        typed(name, settings.get(name), hint)
+    for name, hint in _PLAN.items():
+        typed(name, settings["plan"].get(name), hint)
+    optimizer = settings["optimizer"]
+    typed("class_name", optimizer.get("class_name"), str)
+    typed("config", optimizer.get("config"), dict)
+    data = (settings.get("fingerprint") or {}).get("data", {})
+    typed("fingerprint", data, dict[str, str])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +80,16 @@ class Study:
         Raises:
             ValueError: If the outcome is damaged.
         """
-        return cls(folder, Comparison.load(folder.path_of(_RESULT)))
+        file = folder.path_of(_RESULT)
+        comparison = Comparison.load(file)
+        try:
+            _check(comparison.settings)
+        except ValueError as error:
+            raise ValueError(
+                f"{file} is damaged: {error}. Delete it, and repeat the "
+                "command that made the study."
+            ) from error
+        return cls(folder, comparison)
 
     def runs(self) -> list[RunFolder]:
         """The runs, one for each row of the outcome.
@@ -95,7 +139,7 @@ class Study:
         Raises:
             RunFolderError: If the file is missing or damaged.
         """
-        return self.folder.read(pair_name(path, seed))
+        return self.folder.read(pair_name(path, seed), Interpolation)
 
     def eigenvalues(self) -> pd.DataFrame | None:
         """One row per run and eigenvalue, or None if none were computed.
@@ -108,7 +152,9 @@ class Study:
         parts = []
         for row in self.comparison.rows:
             # As values: the class of the result would bring in Keras.
-            found = self._run(row).read_values("hessian_eigenvalues")
+            found = self._run(row).read_values(
+                "hessian_eigenvalues", EIGENVALUES
+            )
             parts.append(
                 pd.DataFrame(
                     {

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from keras_sharpness.result_types import declared, typed
 from keras_sharpness.version import __version__
 
 # Longer arrays are packed: a displacement of 15 million weights written as
@@ -110,16 +111,30 @@ class Result:
                 "Import the module that defines its class first."
             )
         fields = dataclasses.fields(kind)
-        given = {
-            field.name: decode(values[field.name])
-            for field in fields
-            if field.name in values
-        }
+        hints = declared(kind)
         try:
-            return kind(**given)
-        except TypeError as error:
-            # A field that this version has and the file does not.
+            given = {
+                field.name: typed(
+                    field.name,
+                    decode(values[field.name]),
+                    hints.get(field.name, Any),
+                )
+                for field in fields
+                if field.name in values
+            }
+            result = kind(**given)
+            result.check()
+        except (TypeError, ValueError) as error:
+            # Also a field that this version has and the file does not.
             raise ValueError(f"{error}. {origin} Measure again.") from error
+        return result
+
+    def check(self) -> None:
+        """Refuses fields that do not belong together, as of a damaged file.
+
+        Raises:
+            ValueError: If they do not.
+        """
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the result as JSON; never leaves a half-written file.

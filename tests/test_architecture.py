@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A module may import from its own storey and from those above it in this list.
 STOREYS = [
     ("interrupts",),
-    ("results", "version", "progress"),
+    ("results", "result_types", "version", "progress"),
     ("data", "models", "training"),
     ("metrics",),
     ("saving", "runs"),

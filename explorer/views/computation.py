@@ -61,10 +61,12 @@ def _found(look: Look, request: Request) -> Any:
     result = session().result(request)
     if result is None:
         with shown_errors(request.title):
-            result = look.source.stored(request)
-        if result is not None:
-            # Read once, and the same object for what was drawn of it.
-            session().keep(request, result)
+            # Read once, and the same object for what was drawn of it, until
+            # its file changes.
+            result = session().stored(
+                (request.key, look.source.stored_version(request)),
+                lambda: look.source.stored(request),
+            )
     return result
 
 

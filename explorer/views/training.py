@@ -35,7 +35,7 @@ _ENDINGS = {
 def show(look: Look) -> None:
     """The page: how the trainings went, and what callbacks saw."""
     histories = {
-        minimum.name: minimum.run.history()
+        minimum.name: minimum.run.history(TrainingHistory)
         for minimum in look.minima
         if minimum.run is not None
     }

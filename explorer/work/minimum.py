@@ -52,10 +52,12 @@ class Minimum:
         if self.digest:
             return self.digest
         status = self.path.stat()
-        return _sha256((self.path, status.st_mtime_ns, status.st_size))
+        # A copy that repairs a file may keep its time and size.
+        version = status.st_mtime_ns, status.st_ctime_ns, status.st_size
+        return _sha256((self.path, *version))
 
 
 @functools.lru_cache(maxsize=256)
-def _sha256(version: tuple[pathlib.Path, int, int]) -> str:
+def _sha256(version: tuple[pathlib.Path, int, int, int]) -> str:
     with version[0].open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable, Hashable
 
 import psutil
 
@@ -108,6 +109,15 @@ class Session:
     def result(self, request: Request) -> object:
         """What was computed already, or None."""
         return self._cache(request).get(request.key)
+
+    def stored(self, key: Hashable, read: Callable[[], object]) -> object:
+        """What a file holds: read again when the key tells that it changed."""
+        result = self._own.get(key)
+        if result is None:
+            result = read()
+            if result is not None and not self._is_closed:
+                self._own.put(key, result)
+        return result
 
     def keep(self, request: Request, result: object) -> None:
         """Remembers what was computed."""

@@ -3,12 +3,15 @@
 import dataclasses
 import pathlib
 import types
+from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from study import Study
+from study import EIGENVALUES, Study
 
-from keras_sharpness.runs import RunFolder, StudyFolder
+from keras_sharpness.result_types import typed
+from keras_sharpness.runs import RunFolder, RunFolderError, StudyFolder
 from keras_sharpness.studies.pairs import PATHS
 from work.around import Around, Surface
 from work.between import Interpolate
@@ -19,6 +22,22 @@ from work.request import Request
 from work.spectrum import Spectrum
 from work.surface_with_path import SurfaceWithPath
 
+_NUMBER = {"value": float, "objective": dict}
+_NEEDED = {
+    "evaluation": {
+        "train_loss": float,
+        "test_loss": float,
+        "train_accuracy": float | None,
+        "test_accuracy": float | None,
+        "weight_norm": float,
+        "objective": dict,
+    },
+    "sharpness": _NUMBER,
+    "eigenvalues": EIGENVALUES,
+    "trace": {**_NUMBER, "standard_error": float},
+}
+_CURVES = ("grid", "density", "lower", "upper")
+_DENSITY = {**dict.fromkeys(_CURVES, np.ndarray), "objective": dict}
 DEMO = pathlib.Path(__file__).parents[1] / "demo"
 
 
@@ -47,6 +66,23 @@ class Source:
         """The groups of the minima, in the order of their colours."""
         return list(dict.fromkeys(m.group or m.name for m in self.minima))
 
+    def stored_version(self, request: Request) -> Hashable:
+        """Tells a stored result apart from what its file held before.
+
+        A file may be repaired, or measured anew, while pages are looked at.
+        """
+        run = request.minima[0].run
+        paths = []
+        if isinstance(request, Interpolate) and self.folder is not None:
+            paths.append(self.folder.path / "pairs")
+        elif run is not None:
+            paths.append(run.path / "measurements")
+        return tuple(
+            (str(file), *_version(file))
+            for folder in paths
+            for file in sorted(folder.glob("*.json"))
+        )
+
     def stored(self, request: Request) -> Any:
         """What the study's folder holds of it already, or None.
 
@@ -64,10 +100,12 @@ class Source:
         if isinstance(request, Measure):
             name = request.stored_name
             if name in run.measurements():
-                return Values(run.read_values(name))
+                needed = _NEEDED[request.quantity]
+                return Values(run.read_values(name, needed))
         elif isinstance(request, Spectrum):
             if run.has("spectral_density", request.settings()):
-                return DensityValues(run.read_values("spectral_density"))
+                values = run.read_values("spectral_density", _DENSITY)
+                return DensityValues(values)
         elif isinstance(request, Around):
             return stored_around(run, request)
         return None
@@ -84,6 +122,12 @@ class Source:
         ):
             return None
         return self.study.line(request.path, start["seed"])
+
+
+def _version(file: pathlib.Path) -> tuple[int, ...]:
+    # Also what a copy that keeps times and sizes changes.
+    status = file.stat()
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 class Values(types.SimpleNamespace):
@@ -119,11 +163,16 @@ def stored_around(run: RunFolder, request: Around) -> Any:
     name = request.stored_name
     if not run.has(name, request.stored_settings()):
         return None
+    from keras_sharpness import landscape
+
     if not isinstance(request, Surface):
-        return run.read(name)
+        return run.read(name, landscape.DirectionBundle)
+    surface = run.read(name, landscape.LossSurface)
     path = f"{name}-trajectory"
+    if path not in run.measurements():
+        return SurfaceWithPath(surface, None)
     return SurfaceWithPath(
-        run.read(name), run.read(path) if path in run.measurements() else None
+        surface, run.read(path, landscape.ProjectedTrajectory)
     )
 
 
@@ -140,6 +189,8 @@ def study_source(name: str, path: pathlib.Path) -> Source:
     if is_comparison and Study.is_finished(folder):
         study = Study.read(folder)
     runs = [run for run in folder.runs() if run.is_finished]
+    for run in runs:
+        _check_run(run)
     minima = tuple(sorted((_minimum(run, runs) for run in runs), key=_order))
     title = folder.name
     if "model" in folder.settings and "data" in folder.settings:
@@ -157,6 +208,23 @@ def study_source(name: str, path: pathlib.Path) -> Source:
             digests=tuple(digests.items()),
         )
     return Source(name, title, minima, data, folder, study)
+
+
+def _check_run(run: RunFolder) -> None:
+    """Refuses settings by which minima cannot be named and put in order.
+
+    Raises:
+        RunFolderError: If one is of another type.
+    """
+    kinds = {"seed": int, "batch_size": int, "batch": str}
+    for name, kind in kinds.items():
+        try:
+            typed(name, run.settings.get(name), kind | None)
+        except ValueError as error:
+            raise RunFolderError(
+                f"{run.path / 'run.json'} is damaged: {error}. Delete the "
+                "folder of the run, and repeat the command that made it."
+            ) from error
 
 
 def _minimum(run: RunFolder, runs: list[RunFolder]) -> Minimum:

@@ -31,6 +31,22 @@ class Evaluated(Result):
     seconds: float
     objectives: dict[str, dict[str, Any]]
 
+    def check(self) -> None:
+        """Refuses values that are not of the data sets, or of one shape."""
+        super().check()
+        if not self.losses or not (
+            self.accuracies.keys() <= self.losses.keys() == {*self.objectives}
+        ):
+            raise ValueError(
+                f"losses of {', '.join(self.losses)}, accuracies of "
+                f"{', '.join(self.accuracies)}, objectives of "
+                f"{', '.join(self.objectives)}"
+            )
+        values = [*self.losses.values(), *self.accuracies.values()]
+        shapes = {value.shape for value in values}
+        if len(shapes) > 1 or any(v.dtype.kind not in "biuf" for v in values):
+            raise ValueError(f"losses and accuracies of shapes {shapes}")
+
     @property
     def loss(self) -> Any:
         """Array, or a dict of them for several objectives."""

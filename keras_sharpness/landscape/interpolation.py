@@ -8,6 +8,7 @@ import pandas as pd
 
 from keras_sharpness.landscape.data_names import unnamed
 from keras_sharpness.landscape.evaluated import Evaluated
+from keras_sharpness.result_types import lengths_agree
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +35,13 @@ class Interpolation(Evaluated):
     path: str
     distance: float
     moving_statistics: str
+
+    def check(self) -> None:
+        """Refuses points and losses of several lengths."""
+        super().check()
+        lengths_agree(alphas=self.alphas, losses=self.losses)
+        if self.barriers.keys() != self.losses.keys():
+            raise ValueError(f"barriers of {', '.join(self.barriers)}")
 
     @property
     def barrier(self) -> Any:

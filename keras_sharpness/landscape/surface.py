@@ -43,6 +43,15 @@ class LossSurface(Evaluated):
     moving_statistics: str
     fingerprint: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    def check(self) -> None:
+        """Refuses a grid whose values are of another shape."""
+        super().check()
+        shape = (*self.betas.shape, *self.alphas.shape)
+        shapes = {shape, self.finished.shape}
+        shapes |= {value.shape for value in self.losses.values()}
+        if len(shapes) > 1 or self.finished.dtype != bool:
+            raise ValueError(f"a grid and values of shapes {shapes}")
+
     @property
     def is_complete(self) -> bool:
         """Whether every point of the grid is evaluated."""

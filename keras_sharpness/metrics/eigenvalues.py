@@ -19,6 +19,7 @@ from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
+from keras_sharpness.result_types import lengths_agree
 from keras_sharpness.results import Result
 
 Which = Literal["largest", "smallest", "both"]
@@ -67,6 +68,15 @@ class Eigenvalues(Result):
     num_initial_vectors: int = 0
     num_pilot_samples: int = 0
     num_pilot_products: int = 0
+
+    def check(self) -> None:
+        """Refuses eigenvalues and residuals of several numbers."""
+        super().check()
+        lengths_agree(
+            eigenvalues=self.eigenvalues,
+            residuals=self.residuals,
+            converged=self.converged,
+        )
 
 
 def hessian_eigenvalues(

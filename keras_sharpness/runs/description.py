@@ -6,7 +6,7 @@ import pathlib
 import warnings
 from typing import Any, Self
 
-from keras_sharpness.results import write_atomically
+from keras_sharpness.results import decode, write_atomically
 from keras_sharpness.runs.differences import differences
 from keras_sharpness.runs.errors import RunFolderError, as_folder_error
 from keras_sharpness.runs.versions import installed_versions, now
@@ -98,6 +98,10 @@ class Description:
         for name, kind in kinds.items():
             if not isinstance(values[name], kind):
                 raise TypeError(f"{name} is not of type {kind.__name__}")
+        if not all(isinstance(v, str) for v in values["versions"].values()):
+            raise TypeError("versions are not all texts")
+        # Now, where the file can be named.
+        decode(values["settings"])
         return cls(**{name: values[name] for name in kinds})
 
     def check_same(self, settings: dict[str, Any], path: pathlib.Path) -> None:

@@ -11,6 +11,10 @@ class RunFolderError(KerasSharpnessError):
     """The folder is not the one expected, damaged, in use or not writable."""
 
 
+class NotWritableError(RunFolderError):
+    """The folder, or a file in it, can be read at the most."""
+
+
 @contextlib.contextmanager
 def as_folder_error(path: str | os.PathLike, what: str) -> Iterator[None]:
     """Turns what the operating system refuses into a `RunFolderError`.
@@ -23,13 +27,15 @@ def as_folder_error(path: str | os.PathLike, what: str) -> Iterator[None]:
         None.
 
     Raises:
-        RunFolderError: In place of an `OSError` of the block.
+        RunFolderError: In place of an `OSError` of the block; a
+            `NotWritableError` where something could not be written.
     """
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error).partition("\n")[0]
-        raise RunFolderError(
+        kind = NotWritableError if what == "written" else RunFolderError
+        raise kind(
             f"{path} cannot be {what} ({reason}). Check the path, the "
             "permissions and the free space, or pass another folder (`--out`)."
         ) from error

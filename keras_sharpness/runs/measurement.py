@@ -78,11 +78,14 @@ class Measurement:
             raise damaged(path, error) from error
         return cls(*fields)
 
-    def to_result(self, path: pathlib.Path) -> Result:
+    def to_result(
+        self, path: pathlib.Path, kind: type[Result] = Result
+    ) -> Result:
         """The result itself; the module of its class is imported.
 
         Args:
             path: Path of the file, for the message.
+            kind: Class that it must be of.
 
         Returns:
             A `Result` of the class it was.
@@ -91,7 +94,7 @@ class Measurement:
             RunFolderError: If the class is not known, or the file damaged.
         """
         try:
-            return Result.from_dict(self.result)
+            return kind.from_dict(self.result)
         except (ValueError, RecursionError) as error:
             raise damaged(path, error) from error
 

@@ -4,8 +4,10 @@ import os
 import pathlib
 import time
 import weakref
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from keras_sharpness.result_types import typed
 from keras_sharpness.results import Result, decode
 from keras_sharpness.runs.checks import (
     check_result,
@@ -14,9 +16,13 @@ from keras_sharpness.runs.checks import (
 )
 from keras_sharpness.runs.description import Description
 from keras_sharpness.runs.differences import differences
-from keras_sharpness.runs.errors import RunFolderError, as_folder_error
+from keras_sharpness.runs.errors import (
+    NotWritableError,
+    RunFolderError,
+    as_folder_error,
+)
 from keras_sharpness.runs.lock import FolderLock
-from keras_sharpness.runs.measurement import Measurement
+from keras_sharpness.runs.measurement import Measurement, damaged
 from keras_sharpness.runs.opening import (
     check_described,
     check_writable,
@@ -101,23 +107,31 @@ class RecordedFolder:
         return cls(path, description, lock)
 
     @classmethod
-    def open(cls, path: str | os.PathLike) -> Self:
+    def open(
+        cls, path: str | os.PathLike, settings: dict[str, Any] | None = None
+    ) -> Self:
         """Opens an existing folder for reading. Nothing is written.
 
         Args:
             path: Path of the folder.
+            settings: Dict of plain values. What the folder must be of; None
+                for whatever it is of.
 
         Returns:
             The folder.
 
         Raises:
             RunFolderError: If there is no such folder, or it is of another
-                kind, of another format or damaged.
+                kind, of another format or damaged, or was made with other
+                settings.
         """
         path = pathlib.Path(path)
         with as_folder_error(path, "read"):
             check_described(path, file=cls._file, noun=cls._noun)
-        return cls(path, Description.load(path / cls._file))
+        description = Description.load(path / cls._file)
+        if settings is not None:
+            description.check_same(checked_settings(settings), path)
+        return cls(path, description)
 
     @classmethod
     def _described(
@@ -155,6 +169,11 @@ class RecordedFolder:
     def path(self) -> pathlib.Path:
         """Path of the folder."""
         return self._path
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it was opened for writing."""
+        return self._is_writable
 
     @property
     def name(self) -> str:
@@ -205,7 +224,7 @@ class RecordedFolder:
         Raises:
             RunFolderError: If the file is damaged.
         """
-        file = self._measurement_file(name)
+        file = self.measurement_path(name)
         if not file.exists():
             return False
         stored = Measurement.load(file).settings
@@ -226,7 +245,7 @@ class RecordedFolder:
                 be written to.
         """
         self._check_writable()
-        file = self._measurement_file(name)
+        file = self.measurement_path(name)
         check_result(result)
         record = Measurement.of_new(result, checked_settings(settings))
         with as_folder_error(file, "written"):
@@ -244,11 +263,11 @@ class RecordedFolder:
                 be written to.
         """
         self._check_writable()
-        file = self._measurement_file(name)
+        file = self.measurement_path(name)
         with as_folder_error(file, "removed"):
             file.unlink(missing_ok=True)
 
-    def read(self, name: str) -> Result:
+    def read(self, name: str, kind: type[Result] = Result) -> Result:
         """A measurement as the result it was.
 
         The module that defines the result's class is imported, with Keras if
@@ -256,20 +275,26 @@ class RecordedFolder:
 
         Args:
             name: Str.
+            kind: Class that the result must be of.
 
         Returns:
             The `Result`.
 
         Raises:
-            RunFolderError: If there is no such measurement, or it is damaged.
+            RunFolderError: If there is no such measurement, or it is damaged
+                or of another kind.
         """
-        return self._load(name).to_result(self._measurement_file(name))
+        return self._load(name).to_result(self.measurement_path(name), kind)
 
-    def read_values(self, name: str) -> dict[str, Any]:
+    def read_values(
+        self, name: str, needed: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """A measurement as a dict of NumPy values, without any import.
 
         Args:
             name: Str.
+            needed: Mapping from attributes that must be there to their types,
+                e.g. `{"value": float, "grid": np.ndarray}`.
 
         Returns:
             Dict with the attributes of the result, and its `"kind"`.
@@ -277,7 +302,14 @@ class RecordedFolder:
         Raises:
             RunFolderError: If there is no such measurement, or it is damaged.
         """
-        return self._load(name).to_values(self._measurement_file(name))
+        path = self.measurement_path(name)
+        values = self._load(name).to_values(path)
+        try:
+            for field, hint in (needed or {}).items():
+                values[field] = typed(field, values.get(field), hint)
+        except ValueError as error:
+            raise damaged(path, error) from error
+        return values
 
     def settings_of(self, name: str) -> dict[str, Any]:
         """What was asked for when a measurement was made.
@@ -294,11 +326,19 @@ class RecordedFolder:
         settings = self._load(name).settings
         return {key: decode(value) for key, value in settings.items()}
 
-    def _measurement_file(self, name: str) -> pathlib.Path:
+    def measurement_path(self, name: str) -> pathlib.Path:
+        """Path of the file that holds a measurement, there or not.
+
+        Args:
+            name: Str.
+
+        Returns:
+            Path.
+        """
         return self._path / self._measurements / f"{checked_name(name)}.json"
 
     def _load(self, name: str) -> Measurement:
-        file = self._measurement_file(name)
+        file = self.measurement_path(name)
         if not file.exists():
             raise RunFolderError(
                 f"{self._path} holds no measurement {name!r}. It holds: "
@@ -308,7 +348,7 @@ class RecordedFolder:
 
     def _check_writable(self) -> None:
         if not self._is_writable:
-            raise RunFolderError(
+            raise NotWritableError(
                 f"{self._path} is open for reading only. Open it with "
                 f"`{type(self).__name__}.create_or_open(path, settings)`."
             )

@@ -160,19 +160,23 @@ class RunFolder(RecordedFolder):
         with as_folder_error(path, "written"):
             history.save(path)
 
-    def history(self) -> Result:
+    def history(self, kind: type[Result] = Result) -> Result:
         """The history of the training; the module of its class is imported.
+
+        Args:
+            kind: Class that it must be of.
 
         Returns:
             The `Result` that was saved.
 
         Raises:
-            RunFolderError: If the run has no history yet, or it is damaged.
+            RunFolderError: If the run has no history yet, or it is damaged or
+                of another kind.
         """
         path = self._check_there(self.path / _HISTORY)
         try:
             with as_folder_error(path, "read"):
-                return Result.load(path)
+                return kind.load(path)
         except ValueError as error:
             raise damaged(path, error) from error
 

@@ -5,11 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from keras_sharpness.landscape import Interpolation
+from keras_sharpness.metrics.eigenvalues import Eigenvalues
+from keras_sharpness.metrics.epsilon_sharpness import EpsilonSharpness
 from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies.comparison import Comparison
-from keras_sharpness.studies.measurement import MeasurementPlan
+from keras_sharpness.studies.measurement import Evaluation, MeasurementPlan
 from keras_sharpness.studies.member import Member
 from keras_sharpness.studies.pairs import PATHS, pair_name
+from keras_sharpness.training import TrainingHistory
 
 
 def collect(
@@ -34,7 +38,7 @@ def collect(
         for kind, member in pair.items():
             rows.append(_row(seed, kind, member))
         for path in PATHS:
-            line = study.read(pair_name(path, seed))
+            line = study.read(pair_name(path, seed), Interpolation)
             for split, barrier in line.barriers.items():
                 barriers.setdefault(f"{path}/{split}", []).append(barrier)
     return Comparison(
@@ -51,8 +55,8 @@ def collect(
 
 def _row(seed: int, kind: str, member: Member) -> dict[str, Any]:
     folder = member.folder
-    history = folder.history()
-    evaluation = folder.read("evaluation")
+    history = folder.history(TrainingHistory)
+    evaluation = folder.read("evaluation", Evaluation)
     row = {
         "seed": seed,
         "batch": kind,
@@ -71,8 +75,12 @@ def _row(seed: int, kind: str, member: Member) -> dict[str, Any]:
             epsilon, space = name.removeprefix("epsilon_sharpness-").rsplit(
                 "-", 1
             )
-            row[f"sharpness_{epsilon}_{space}"] = folder.read(name).value
+            row[f"sharpness_{epsilon}_{space}"] = folder.read(
+                name, EpsilonSharpness
+            ).value
         elif name == "hessian_eigenvalues":
-            for rank, value in enumerate(folder.read(name).eigenvalues, 1):
+            for rank, value in enumerate(
+                folder.read(name, Eigenvalues).eigenvalues, 1
+            ):
                 row[f"eigenvalue_{rank}"] = float(value)
     return row

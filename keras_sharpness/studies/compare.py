@@ -16,7 +16,8 @@ from keras_sharpness.landscape import interpolate
 from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.fingerprint import describe_objective_loss
 from keras_sharpness.metrics.weights import WeightLayout
-from keras_sharpness.runs import StudyFolder
+from keras_sharpness.runs import RunFolder, StudyFolder
+from keras_sharpness.runs.errors import NotWritableError
 from keras_sharpness.studies.collection import collect
 from keras_sharpness.studies.comparison import Comparison
 from keras_sharpness.studies.measurement import MeasurementPlan
@@ -143,7 +144,7 @@ def compare(
             "optimizer": _own_code(optimizer),
         },
     }
-    study = StudyFolder.create_or_open(pathlib.Path(out), study_settings)
+    study = _opened(pathlib.Path(out), study_settings)
     if "fingerprint" not in study.settings:
         warnings.warn(
             f"{out} was made by a version that kept no digest of data, layers "
@@ -171,7 +172,8 @@ def compare(
                     optimizer=optimizer,
                     loss=loss,
                     plan=plan,
-                    folder=study.run(
+                    folder=_run(
+                        study,
                         f"seed-{seed}-batch-{batch_size}",
                         {
                             **study_settings,
@@ -182,16 +184,50 @@ def compare(
                     ),
                 )
                 if not member.folder.is_finished:
+                    _check_writable(study)
                     for path in PATHS:
                         study.remove(pair_name(path, seed))
                 member.train(bars)
+                if not member.is_measured:
+                    _check_writable(study)
                 member.measure(bars)
                 pair[kind] = member
             _interpolate(study, seed, pair, bars)
             pairs.append((seed, pair))
     comparison = collect(study, pairs, plan, study_settings)
-    write_comparison(study, comparison, pairs)
+    if study.is_writable:
+        write_comparison(study, comparison, pairs)
     return comparison
+
+
+def _opened(out: pathlib.Path, settings: dict[str, Any]) -> StudyFolder:
+    """The study for writing, or one that is there and can be read only."""
+    try:
+        return StudyFolder.create_or_open(out, settings)
+    except NotWritableError:
+        if not (out / "study.json").is_file():
+            raise
+        return StudyFolder.open(out, settings)
+
+
+def _run(study: StudyFolder, name: str, settings: dict[str, Any]) -> RunFolder:
+    path = study.path_of(name)
+    try:
+        if study.is_writable or not path.exists():
+            return study.run(name, settings)
+    except NotWritableError:
+        if not (path / "run.json").is_file():
+            _check_writable(study)
+            raise
+    return RunFolder.open(path, settings)
+
+
+def _check_writable(study: StudyFolder) -> None:
+    if not study.is_writable:
+        raise NotWritableError(
+            f"{study.path} cannot be written to, and is not finished. Copy it "
+            "to a folder that can, and pass that one (`--out`)."
+        )
 
 
 def _name_in(out: pathlib.Path, model: keras.Model) -> str:
@@ -221,6 +257,7 @@ def _interpolate(
         if study.has(name, settings):
             bars.skip()
             continue
+        _check_writable(study)
         with bars.step(f"{path} interpolation, seed {seed}") as report:
             small, large = (pair[kind].target() for kind in _KINDS)
             line = interpolate(

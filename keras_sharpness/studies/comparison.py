@@ -1,11 +1,12 @@
 """The outcome of comparing small-batch with large-batch training."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from keras_sharpness.result_types import typed
 from keras_sharpness.results import Result
 from keras_sharpness.studies.paired_ratio import ratio_text
 from keras_sharpness.studies.verdict import (
@@ -21,6 +22,14 @@ _ROWS = (
     ("train_loss", "train loss", 1.0, "{:.3g}"),
     ("test_loss", "test loss", 1.0, "{:.3g}"),
 )
+# What tells runs apart; the other columns are numbers, or without a value.
+_ROW = {
+    "seed": int,
+    "batch": Literal["small", "large"],
+    "batch_size": int,
+    "train_loss": float,
+    "test_loss": float,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +51,24 @@ class Comparison(Result):
     barriers: dict[str, Any]
     settings: dict[str, Any]
     folder: str
+
+    def check(self) -> None:
+        """Refuses rows that are not of runs, or not in pairs."""
+        super().check()
+        for row in self.rows:
+            for name, kind in _ROW.items():
+                typed(f"rows: {name}", row.get(name), kind)
+            for name, value in row.items():
+                if name not in _ROW:
+                    typed(f"rows: {name}", value, float | None)
+        pairs = sorted((row["seed"], row["batch"]) for row in self.rows)
+        seeds = sorted({row["seed"] for row in self.rows})
+        if not pairs or pairs != [
+            (seed, kind) for seed in seeds for kind in ("large", "small")
+        ]:
+            raise ValueError(f"runs {pairs}, not a pair for each seed")
+        if len({tuple(sorted(row)) for row in self.rows}) > 1:
+            raise ValueError("rows of several columns")
 
     def to_frame(self) -> pd.DataFrame:
         """One row per run."""

@@ -8,7 +8,7 @@ import keras
 
 from keras_sharpness.data import SampleData
 from keras_sharpness.metrics.weights import WeightLayout
-from keras_sharpness.runs import RunFolder
+from keras_sharpness.runs import RunFolder, RunFolderError
 from keras_sharpness.studies.measurement import MeasurementPlan, Target
 from keras_sharpness.studies.progress import StudyProgress
 from keras_sharpness.training import train
@@ -60,7 +60,7 @@ class Member:
             self.folder.remove(name)
         model = build_from_seed(self.build_model, self.seed)
         if self.folder.initial_weights_path.exists():
-            model.load_weights(self.folder.initial_weights_path)
+            self._load_start(model)
         else:
             self.folder.save_initial(model)
         with bars.step(f"training, {self.label}") as report:
@@ -83,6 +83,14 @@ class Member:
         # Only now: a kill before this line finds the checkpoint again.
         self.folder.checkpoint_path.unlink(missing_ok=True)
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether no measurement is missing."""
+        return all(
+            self.folder.has(name, self.plan.settings(name))
+            for name in self.plan.names()
+        )
+
     def measure(self, bars: StudyProgress) -> None:
         """Takes the measurements that are not there yet."""
         for name in self.plan.names():
@@ -98,7 +106,8 @@ class Member:
         """The trained model with its objectives, loaded once."""
         if self._target is None:
             start = build_from_seed(self.build_model, self.seed)
-            start.load_weights(self.folder.initial_weights_path)
+            if self.folder.initial_weights_path.exists():
+                self._load_start(start)
             self._target = Target(
                 self.folder.load_model(),
                 self.data,
@@ -107,6 +116,19 @@ class Member:
                 start=WeightLayout(start).read(),
             )
         return self._target
+
+    def _load_start(self, model: keras.Model) -> None:
+        path = self.folder.initial_weights_path
+        try:
+            model.load_weights(path)
+        # As h5py and Keras name what is no file of these weights.
+        except (LookupError, OSError, RuntimeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise RunFolderError(
+                f"{path} cannot be read ({type(error).__name__}: {reason}). If "
+                "it is damaged, delete it: the same weights are made again "
+                "from the seed."
+            ) from error
 
 
 def build_from_seed(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from keras_sharpness.result_types import lengths_agree
 from keras_sharpness.results import Result
 
 StopReason = Literal["epochs", "patience", "callback", "diverged"]
@@ -83,6 +84,18 @@ class TrainingHistory(Result):
     num_updates: int
     stop_reason: StopReason
     total_seconds: float
+
+    def check(self) -> None:
+        """Refuses columns of several lengths, and an empty history."""
+        super().check()
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        lengths_agree(**columns, logged=self.logged)
+        arrays = (*columns.values(), *self.logged.values())
+        if any(
+            v is not None and (v.ndim != 1 or v.dtype.kind not in "biuf")
+            for v in arrays
+        ):
+            raise ValueError("columns that are not of numbers")
 
     @property
     def history(self) -> pd.DataFrame:

@@ -1,5 +1,8 @@
 """The explorer, driven without a browser."""
 
+import json
+import os
+
 import pytest
 
 from keras_sharpness.runs import StudyFolder
@@ -190,6 +193,79 @@ def test_one_damaged_file_spares_the_other_tabs(
     app = opened(view=spared)
     assert is_clean(app)
     assert len(specs(app)) == CHARTS[spared]
+
+
+def put(file, at, value):
+    """Another value in a JSON file, at a path of keys."""
+    content = json.loads(file.read_text())
+    place = content
+    for key in at[:-1]:
+        place = place[key]
+    place[at[-1]] = value
+    file.write_text(json.dumps(content))
+
+
+RUN = "seed-0-batch-4"
+SHARPNESS = f"{RUN}/measurements/epsilon_sharpness-0.001-full.json"
+
+
+@pytest.mark.parametrize(
+    ("file", "at", "value", "view"),
+    [
+        (f"{RUN}/history.json", ("kind",), "Evaluation", "Training"),
+        (f"{RUN}/history.json", ("loss",), [1.0], "Training"),
+        (SHARPNESS, ("result", "value"), "large", "Compare"),
+        (SHARPNESS, ("result", "objective"), None, "Compare"),
+        (
+            f"{RUN}/measurements/hessian_eigenvalues.json",
+            ("result", "residuals"),
+            None,
+            "Study",
+        ),
+        (
+            "pairs/interpolation-linear-seed-0.json",
+            ("result", "losses", "train"),
+            [1.0, 2.0],
+            "Between",
+        ),
+        ("comparison.json", ("rows",), [], "Study"),
+        ("comparison.json", ("rows", 0, "seed"), "none", "Study"),
+        ("comparison.json", ("rows", 0, "sharpness_0.001_full"), {}, "Study"),
+        ("comparison.json", ("settings", "plan"), 3, "Compare"),
+        ("comparison.json", ("settings", "optimizer"), [], "Compare"),
+        (f"{RUN}/run.json", ("settings", "seed"), "first", "Compare"),
+        (f"{RUN}/run.json", ("settings", "batch_size"), [4], "Compare"),
+    ],
+)
+def test_a_damaged_value_is_named_with_its_file(
+    opened, add_study, file, at, value, view
+):
+    damaged = add_study("one") / file
+    put(damaged, at, value)
+    app = opened(view=view)
+    assert not app.exception
+    assert str(damaged) in " ".join(texts(app.error))
+
+
+@pytest.mark.parametrize("keeps_time", [False, True])
+def test_a_file_that_is_repaired_meanwhile(opened, add_study, keeps_time):
+    file = add_study("one") / SHARPNESS
+    whole, status = file.read_bytes(), file.stat()
+    right = json.loads(whole)["result"]["value"]
+    wrong = whole.replace(str(right).encode(), b"9" * len(str(right)))
+    assert len(wrong) == len(whole)
+    assert wrong != whole
+    file.write_bytes(wrong)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    app = opened(view="Compare")
+    column = app.dataframe[0].value["φ 0.001 (%)"]
+    assert right not in column.to_numpy()
+    file.write_bytes(whole)
+    if keeps_time:  # as a copy of a backup does
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    app.run()
+    assert is_clean(app)
+    assert right in app.dataframe[0].value["φ 0.001 (%)"].to_numpy()
 
 
 def test_a_run_that_was_deleted(opened, add_study):
