@@ -50,6 +50,7 @@ class TrajectoryFolder:
         self._folder = pathlib.Path(folder)
         self._model = model
         self._layout = WeightLayout(model)
+        self._network = describe_model(model)
         self._max_checkpoints = max_checkpoints
         self._interval = 1
         self._entries: list[dict[str, Any]] = []
@@ -168,9 +169,7 @@ class TrajectoryFolder:
         ):
             return "its weights are others"
         # Folders of earlier versions do not tell their network.
-        if "network" in index and differences(
-            index["network"], describe_model(self._model)
-        ):
+        if "network" in index and differences(index["network"], self._network):
             return "its network is another, of the same shapes"
         entries = index["checkpoints"]
         if step == 0 and len(entries) > 1:
@@ -190,7 +189,7 @@ class TrajectoryFolder:
             "variables": list(self._layout.paths),
             "shapes": [list(shape) for shape in self._layout.shapes],
             "dtype": self._layout.dtype,
-            "network": describe_model(self._model),
+            "network": self._network,
             "interval": self._interval,
             "checkpoints": self._entries,
         }

@@ -9,7 +9,7 @@ SCHEME = "2-"
 # with it.
 _OF_ONE_PYTHON = ("code, Python", "attributes")
 # What earlier versions did not keep.
-_LATER = ("calibration",)
+_LATER = ("calibration", "loss_weights")
 _DIGEST = re.compile(rf"({re.escape(SCHEME)})?[0-9a-f]{{32}}")
 
 

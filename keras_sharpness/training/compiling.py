@@ -154,6 +154,21 @@ def recompile(
     model.reset_metrics()
 
 
+def loss_weights(model: keras.Model, loss: Any) -> Any:
+    """The weights of several outputs' losses, by which the model is trained.
+
+    Args:
+        model: `keras.Model`.
+        loss: The loss, or None for the compiled one.
+
+    Returns:
+        Dict or list of floats, or None.
+    """
+    if loss is not None or not model.compiled:
+        return None
+    return model._compile_config.config.get("loss_weights")
+
+
 def _metric(accuracy: AccuracyKind, threshold: float) -> Any:
     if accuracy == "binary":
         return keras.metrics.BinaryAccuracy("accuracy", threshold=threshold)

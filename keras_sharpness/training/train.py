@@ -171,6 +171,7 @@ def train(
     )
     fresh = compiling.fresh_optimizer(model, optimizer)
     settings = _settings(model, prepared, fresh, callbacks, use_xla)
+    settings["loss_weights"] = compiling.loss_weights(model, loss)
     earlier = None
     if checkpoint is not None:
         check_checkpoint_path(checkpoint)

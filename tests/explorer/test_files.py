@@ -247,3 +247,39 @@ def test_old_keras_keeps_uploads_off(opened, monkeypatch):
     assert "3.14.1" in texts(app.warning)[0]
     assert len(app.file_uploader) == 1
     assert len(specs(app)) == 1
+
+
+def test_a_model_of_two_outputs_says_where_it_can_be_measured(opened, tmp_path):
+    import keras
+
+    inputs = keras.Input((28, 28, 1))
+    flat = keras.layers.Flatten()(inputs)
+    heads = [keras.layers.Dense(units)(flat) for units in (10, 1)]
+    path = tmp_path / "two.keras"
+    keras.Model(inputs, heads).save(path)
+    app = drop(opened(samples="64"), path)
+    assert is_clean(app)
+    app = finish(press(app, "Measure"))
+    assert not app.exception
+    (error,) = texts(app.error)
+    assert "2 outputs" in error
+    assert "[y1, y2]" in error
+
+
+def test_a_regression_is_measured(opened, tmp_path):
+    import keras
+
+    x = np.random.default_rng(0).random((48, 5), dtype=np.float32)
+    y = x.sum(axis=1)
+    path = tmp_path / "sum.keras"
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+    model.save(path)
+    app = drop(opened(samples="0"), path)
+    content = archive(x_train=x, y_train=y, x_test=x[:9], y_test=y[:9])
+    app = finish(press(drop_data(app, "sums.npz", content), "Measure"))
+    assert is_clean(app)
+    table = app.dataframe[0].value
+    residual = model.predict(x, verbose=0)[:, 0] - y
+    # Float32 sums of 48 samples.
+    expected = pytest.approx(np.mean(residual**2), rel=1e-5)
+    assert table.loc["sum", "train loss"] == expected

@@ -326,6 +326,26 @@ class TestRefused:
             train(model, *blobs, batch_size=16, epochs=1, checkpoint=trained)
 
 
+def test_other_weights_of_two_losses_are_refused(blobs, tmp_path):
+    x, _ = blobs
+
+    def run(weights):
+        inputs = keras.Input((4,))
+        heads = [keras.layers.Dense(1)(inputs) for _ in range(2)]
+        model = keras.Model(inputs, heads)
+        model.compile("sgd", ["mse", "mse"], loss_weights=weights)
+        targets = [x[:, :1], x[:, 1:2]]
+        path = tmp_path / "training.npz"
+        return train(
+            model, x, targets, batch_size=25, epochs=1, checkpoint=path
+        )
+
+    run([1.0, 2.0])
+    run([1.0, 2.0])
+    with pytest.raises(CheckpointError, match="loss_weights"):
+        run([1.0, 3.0])
+
+
 def test_no_pickle_and_half_precision(blobs, tmp_path):
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(3, dtype="bfloat16")]
