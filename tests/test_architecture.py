@@ -14,7 +14,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own storey and from those above it in this list.
 STOREYS = [
-    ("interrupts",),
+    ("interrupts", "arguments"),
+    ("files",),
     ("results", "version", "progress"),
     ("data", "models", "training"),
     ("metrics",),

@@ -15,12 +15,13 @@ from keras_sharpness.callbacks.saved_trajectory import (
     read_checkpoint,
     read_index,
 )
-from keras_sharpness.metrics.weights import WeightLayout
-from keras_sharpness.results import (
+from keras_sharpness.files import (
     TEMPORARY_PREFIX,
+    check_folder,
     replaced_atomically,
     write_atomically,
 )
+from keras_sharpness.metrics.weights import WeightLayout
 
 _FILE = re.compile(r"checkpoint-\d{8,}\.npz", re.ASCII)
 
@@ -38,6 +39,7 @@ class TrajectoryFolder:
 
     Raises:
         ValueError: If there are files of others in the folder.
+        OSError: If it cannot be made, or written to.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class TrajectoryFolder:
         model: keras.Model,
         max_checkpoints: int,
     ):
-        self._folder = pathlib.Path(folder)
+        self._folder = check_folder(folder, "folder")
         self._model = model
         self._layout = WeightLayout(model)
         self._max_checkpoints = max_checkpoints
@@ -84,7 +86,6 @@ class TrajectoryFolder:
         Raises:
             ValueError: If another training is in the folder.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         index = read_index(self._folder)
         if index is not None:
             reason = self._why_not(index, step)
@@ -192,10 +193,6 @@ class TrajectoryFolder:
         )
 
     def _check_content(self) -> None:
-        if self._folder.exists() and not self._folder.is_dir():
-            raise ValueError(
-                f"{self._folder} is a file. Pass a folder for the trajectory."
-            )
         foreign = [
             path.name for path in self._content() if not _is_own(path.name)
         ]
@@ -215,7 +212,7 @@ class TrajectoryFolder:
                 path.unlink()
 
     def _content(self) -> list[pathlib.Path]:
-        return list(self._folder.iterdir()) if self._folder.is_dir() else []
+        return list(self._folder.iterdir())
 
 
 def _is_own(name: str) -> bool:

@@ -14,7 +14,7 @@ import vl_convert
 from keras_sharpness.charts._tables import text_table
 from keras_sharpness.charts.export import specification, to_svg
 from keras_sharpness.charts.theme import chart_config, themed
-from keras_sharpness.results import write_atomically
+from keras_sharpness.files import write_atomically
 from keras_sharpness.version import __version__
 
 

@@ -48,16 +48,13 @@ def measure(**values: Any) -> None:
 def _measure(values: dict[str, Any]) -> None:
     import rich.console
 
-    from keras_sharpness import data, results, saving, studies
+    from keras_sharpness import data, files, saving, studies
 
     values, plan = make_plan(values)
     path, json_file = values["model_file"], values["json_file"]
     saving.inspect_model(path)
-    if json_file is not None and not json_file.resolve().parent.is_dir():
-        raise ValueError(
-            f"There is no folder {json_file.parent} for `--json`. Make it "
-            "first, or name another file."
-        )
+    if json_file is not None:
+        files.check_file(json_file, "--json")
     dataset = data.load(values["dataset"], data_dir=values["data_dir"])
     loss = _loss(values["loss"], values["from_logits"])
     model = saving.load_model(path, compile=loss is None)
@@ -77,7 +74,7 @@ def _measure(values: dict[str, Any]) -> None:
     rich.console.Console().print(_table(path, dataset, found))
     if json_file is not None:
         content = {name: result.to_dict() for name, result in found.items()}
-        results.write_atomically(
+        files.write_atomically(
             json_file, json.dumps(content, indent=1).encode()
         )
         click.echo(f"Results: {json_file}")

@@ -90,7 +90,7 @@ def spectral_density(
             more than `max_memory`; if the file at `path` holds something else,
             or the density of other weights, data or settings; for `path` with
             an operator that is not one of this package.
-        FileNotFoundError: If there is no such folder.
+        OSError: If no file can be written there; before any work.
         FloatingPointError: If a product is not finite.
 
     Example:

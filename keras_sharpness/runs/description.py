@@ -6,7 +6,7 @@ import pathlib
 import warnings
 from typing import Any, Self
 
-from keras_sharpness.results import write_atomically
+from keras_sharpness.files import write_atomically
 from keras_sharpness.runs.differences import differences
 from keras_sharpness.runs.errors import RunFolderError, as_folder_error
 from keras_sharpness.runs.versions import installed_versions, now

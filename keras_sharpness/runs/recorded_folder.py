@@ -6,6 +6,7 @@ import time
 import weakref
 from typing import Any, ClassVar, Self
 
+from keras_sharpness.files import check_folder
 from keras_sharpness.results import Result, decode
 from keras_sharpness.runs.checks import (
     check_result,
@@ -19,7 +20,6 @@ from keras_sharpness.runs.lock import FolderLock
 from keras_sharpness.runs.measurement import Measurement
 from keras_sharpness.runs.opening import (
     check_described,
-    check_writable,
     refuse_other_folders,
     sweep,
 )
@@ -88,7 +88,8 @@ class RecordedFolder:
             path.mkdir(parents=True, exist_ok=True)
             lock = FolderLock.take(path, wait=not cls._is_exclusive)
         try:
-            check_writable(path)
+            with as_folder_error(path, "written"):
+                check_folder(path)
             description = cls._described(path, settings)
             alone_since = lock.taken_at if cls._is_exclusive else None
             sweep(

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import keras
 
+from keras_sharpness.files import check_file
 from keras_sharpness.training import compiling
 from keras_sharpness.training.checkpoint import (
     Checkpoint,
     CheckpointWriter,
-    check_checkpoint_path,
 )
 from keras_sharpness.training.checks import check_number
 from keras_sharpness.training.diverged import TrainingDivergedError
@@ -117,6 +117,8 @@ def train(
     Raises:
         ValueError: If an argument, an array, the model or the loss does not
             fit the others; before any work is done.
+        OSError: If `checkpoint` cannot be written, before any work is done;
+            or no longer can.
         CheckpointError: If `checkpoint` is a file of other settings, naming
             them, or is damaged. A `ValueError`.
         TrainingDivergedError: If the loss or a weight becomes NaN or
@@ -173,7 +175,7 @@ def train(
     settings = _settings(model, prepared, fresh, callbacks, use_xla)
     earlier = None
     if checkpoint is not None:
-        check_checkpoint_path(checkpoint)
+        check_file(checkpoint, "checkpoint")
         settings["data"] = digest_arrays(prepared.data)
         settings["validation_data"] = digest_arrays(prepared.validation)
         earlier = Checkpoint.load(checkpoint, settings)
