@@ -4,7 +4,7 @@ import numbers
 import operator
 import os
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -196,24 +196,27 @@ def one_of(
     return str(value)
 
 
-def text(name: str, value: Any, *, optional: bool = False) -> Any:
-    """`value`, if it is text and not empty.
+def text(
+    name: str, value: Any, *, optional: bool = False, empty: bool = False
+) -> Any:
+    """`value`, if it is text.
 
     Args:
         name: Str. The argument's name.
         value: What was passed.
         optional: Bool. Whether None is allowed as well.
+        empty: Bool. Whether text without a letter is allowed.
 
     Returns:
         Str.
 
     Raises:
-        ValueError: If it is no text, or empty.
+        ValueError: If it is no text.
     """
     if value is None and optional:
         return None
-    if not isinstance(value, str) or not value:
-        raise refuse(name, value, "text that is not empty")
+    if not isinstance(value, str) or not (value or empty):
+        raise refuse(name, value, "text" if empty else "text, not empty")
     return value
 
 
@@ -285,6 +288,40 @@ def instance(
     return value
 
 
+def results(name: str, value: Any, kind: str, source: str) -> dict[str, Any]:
+    """`value` as results by name: one alone, or a dict of several.
+
+    Told by the name of their class, as a stored result is read without the
+    module, and the framework, that made it.
+
+    Args:
+        name: Str. The argument's name.
+        value: What was passed.
+        kind: Str. The name of the results' class.
+        source: Str. What makes them, e.g. `"ks.interpolate(…)"`.
+
+    Returns:
+        Dict from names to results; the name of one alone is `""`.
+
+    Raises:
+        ValueError: If there is none, or something else among them.
+    """
+    found = value
+    if not isinstance(value, Mapping):
+        found = {"": value}
+    for item in found.values():
+        if kind not in (base.__name__ for base in type(item).__mro__):
+            raise refuse(
+                name, item, f"a {kind}", f"Pass what {source} returned."
+            )
+    if not found:
+        raise ValueError(
+            f"`{name}` is empty, so there is nothing to draw. Pass what "
+            f"{source} returned, or a dict of such results."
+        )
+    return {str(key): item for key, item in found.items()}
+
+
 def array(
     name: str,
     value: Any,
@@ -329,12 +366,13 @@ def array(
     return found
 
 
-def real_array(name: str, value: Any) -> np.ndarray:
-    """`value` as a float64 array, of which nothing is lost.
+def real_array(name: str, value: Any, dtype: Any = np.float64) -> np.ndarray:
+    """`value` as an array of real numbers, of which nothing is lost.
 
     Args:
         name: Str. The argument's name.
         value: What was passed, array-like.
+        dtype: What it is converted to; None for its own.
 
     Returns:
         Array; NaN and infinity pass.
@@ -351,7 +389,7 @@ def real_array(name: str, value: Any) -> np.ndarray:
     complete(name, found)
     # ml_dtypes' bfloat16 has kind "V".
     if found.dtype.kind in "biuf" or found.dtype.name == "bfloat16":
-        return np.asarray(found, dtype=np.float64)
+        return np.asarray(found, dtype=dtype)
     raise refuse(name, value, "an array of real numbers")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
 from keras_sharpness.callbacks._present_hessian import PresentHessian
 from keras_sharpness.metrics.eigenvalues import (
     Eigenvalues,
@@ -61,11 +62,13 @@ class WarmStart:
         seed: int,
         num_hard_samples: int = 100,
     ) -> None:
-        self._k = k
-        self._which = which
-        self._tolerance = tolerance
-        self._max_products = max_products
-        self._seed = seed
+        self._k = arguments.integer("k", k, least=1)
+        self._which = arguments.one_of("which", which, Which)
+        self._tolerance = arguments.real("tolerance", tolerance, above=0.0)
+        self._max_products = arguments.integer(
+            "max_products", max_products, least=k, optional=True
+        )
+        self._seed = arguments.seed(seed)
         self._num_hard_samples = num_hard_samples
         self.forget()
 

@@ -105,9 +105,6 @@ class HessianEigenvalues(Measurement):
         name: str = "hessian_eigenvalue",
         **options: Unpack[MeasurementOptions],
     ):
-        super().__init__(x, y, name=name, log_dir=log_dir, **options)
-        self.k = k
-        self.which = which
         self._search = WarmStart(
             k=k,
             which=which,
@@ -115,6 +112,9 @@ class HessianEigenvalues(Measurement):
             max_products=max_products,
             seed=seed,
         )
+        self.k = k
+        self.which = which
+        super().__init__(x, y, name=name, log_dir=log_dir, **options)
 
     def keys(self) -> list[str]:
         """The keys of the eigenvalues, in the order of the results."""

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis, log_axis
 from keras_sharpness.charts._batches import Kinds, batch_kinds
 from keras_sharpness.charts._rows import inline_data, require_columns
@@ -68,6 +69,7 @@ def sharpness_chart(
     Reference:
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Tables 2 and 3.
     """
+    arguments.text("title", title, optional=True, empty=True)
     require_columns(frame, [x, y, color])
     rows, factor = _rows(frame, x, y)
     kinds = batch_kinds(rows, color)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.compiled.batch_parts import BatchParts
 from keras_sharpness.metrics.compiled.curvature_products import (
@@ -155,10 +156,28 @@ class Objective:
                 "Objective needs Keras on TensorFlow. Received: backend "
                 f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow."
             )
-        self.model = model
+        self.model = arguments.instance(
+            "model",
+            model,
+            keras.Model,
+            "a keras.Model",
+            "Wrap layers in `keras.Sequential`.",
+        )
         self.layout = WeightLayout(model)
         self.size = self.layout.size
-        self.regularization = bool(regularization)
+        self.regularization = arguments.boolean(
+            "regularization", regularization
+        )
+        arguments.boolean("check_repeatability", check_repeatability)
+        if keep_activations is not None:
+            arguments.boolean("keep_activations", keep_activations)
+        block_size = arguments.integer(
+            "block_size", block_size, least=1, optional=True
+        )
+        if calibration is not None:
+            arguments.instance(
+                "calibration", calibration, Objective, "an Objective"
+            )
         self.batch_norm = check_mode(batch_norm, model)
         self.loss = specification_for(model, loss, loss_fn)
         self._batch_loss = BatchLoss(
@@ -179,11 +198,6 @@ class Objective:
             dtype=self.layout.dtype,
         )
         self.batch_size = self._batches.batch_size
-        if block_size is not None and block_size < 1:
-            raise ValueError(
-                "`block_size` must be a positive integer. "
-                f"Received: block_size={block_size}."
-            )
         self._point = EvaluationPoint(
             self.layout.variables, model.non_trainable_variables
         )
@@ -392,7 +406,7 @@ class Objective:
             else Curvature(matrix=matrix)
         )
         curvature.check(self.loss)
-        v = np.asarray(v)
+        v = arguments.real_array("v", v, dtype=None)
         size = self.layout.size_of(curvature.places)
         if v.ndim not in (1, 2) or v.shape[0] != size or not v.size:
             raise ValueError(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.compiled.held_weights import HeldWeights
 from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.curvature import Curvature
@@ -196,25 +197,16 @@ class FisherOperator(CurvatureOperator):
         seed: int = 0,
         variables: Any = None,
     ):
-        if method not in ("exact", "monte-carlo"):
-            raise ValueError(
-                "`method` must be 'exact' or 'monte-carlo'. "
-                f"Received: method={method!r}."
-            )
-        if num_samples < 1:
-            raise ValueError(
-                "`num_samples` must be at least 1. "
-                f"Received: num_samples={num_samples}."
-            )
-        options = (
-            {"matrix": "fisher"}
-            if method == "exact"
-            else {
-                "matrix": "monte-carlo-fisher",
-                "num_samples": num_samples,
-                "seed": seed,
-            }
-        )
+        arguments.one_of("method", method, ("exact", "monte-carlo"))
+        options = {
+            "matrix": "monte-carlo-fisher",
+            "num_samples": arguments.integer(
+                "num_samples", num_samples, least=1
+            ),
+            "seed": arguments.seed(seed),
+        }
+        if method == "exact":
+            options = {"matrix": "fisher"}
         super().__init__(
             objective, _curvature(objective, variables, **options), w
         )
@@ -253,8 +245,30 @@ class EmpiricalFisherOperator(CurvatureOperator):
 def _curvature(
     objective: Objective, variables: Any, **options: Any
 ) -> Curvature:
+    check_objective(objective)
     places = None if variables is None else objective.layout.places(variables)
     return Curvature(places=places, **options)
+
+
+def check_objective(objective: Any) -> Objective:
+    """Refuses what is no `Objective`.
+
+    Args:
+        objective: What a caller passed.
+
+    Returns:
+        The `Objective`.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return arguments.instance(
+        "objective",
+        objective,
+        Objective,
+        "an Objective",
+        "Build one with ks.Objective(model, x, y).",
+    )
 
 
 def as_operator(
@@ -277,12 +291,13 @@ def as_operator(
     """
     if isinstance(objective, Objective):
         return HessianOperator(objective, w)
-    if not isinstance(objective, LinearOperator):
-        raise ValueError(
-            "`objective` must be an Objective or a SciPy LinearOperator. "
-            f"Received: {type(objective).__name__}. Build one with "
-            "ks.Objective(model, x, y)."
-        )
+    arguments.instance(
+        "objective",
+        objective,
+        LinearOperator,
+        "an Objective or a SciPy LinearOperator",
+        "Build one with ks.Objective(model, x, y).",
+    )
     if w is not None:
         raise ValueError(
             "`w` goes with an Objective; an operator stands at its point."
@@ -292,4 +307,6 @@ def as_operator(
             "The operator must be square and symmetric. Received: shape "
             f"{objective.shape}."
         )
+    if np.issubdtype(objective.dtype, np.complexfloating):
+        raise arguments.refuse("objective", objective, "a real operator")
     return objective

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sharpness import arguments
+
 
 class WeightLayout:
     """Where each trainable variable lies in the flat vector of all weights.
@@ -174,7 +176,7 @@ class WeightLayout:
         Raises:
             ValueError: If it has another shape or is not finite.
         """
-        vector = np.asarray(vector, dtype=np.float64)
+        vector = arguments.real_array(name, vector)
         if vector.shape != (self.size,):
             raise ValueError(
                 f"`{name}` must be a flat vector of the {self.size} trainable "

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_sharpness import arguments
 from keras_sharpness.training.step import Data
 from keras_sharpness.training.targets import AccuracyKind
 
@@ -77,11 +78,13 @@ def check_trainable(model: keras.Model, loss: Any) -> None:
         ValueError: If the model is not built, has nothing to train, no loss,
             several replicas, or a training step of its own.
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "`model` must be a `keras.Model`. Received: model is a "
-            f"{type(model).__name__}. Wrap it in `keras.Sequential`."
-        )
+    arguments.instance(
+        "model",
+        model,
+        keras.Model,
+        "a keras.Model",
+        "Wrap layers in `keras.Sequential`.",
+    )
     if not model.built:
         raise ValueError(
             f"The model {model.name!r} is not built, so it has no weights yet. "

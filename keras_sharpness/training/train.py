@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import keras
 
+from keras_sharpness import arguments
 from keras_sharpness.files import check_file
 from keras_sharpness.training import compiling
 from keras_sharpness.training.checkpoint import (
     Checkpoint,
     CheckpointWriter,
 )
-from keras_sharpness.training.checks import check_number
 from keras_sharpness.training.diverged import TrainingDivergedError
 from keras_sharpness.training.fingerprint import (
     describe_loss,
@@ -163,8 +163,8 @@ def train(
         seed=seed,
     )
     plan = prepared.plan
-    checkpoint_seconds = check_number(
-        "checkpoint_seconds", checkpoint_seconds, minimum=0.0
+    checkpoint_seconds = arguments.real(
+        "checkpoint_seconds", checkpoint_seconds, least=0.0
     )
     callbacks = check_callbacks(callbacks)
     use_xla = check_jit_compile(jit_compile, model)

@@ -1,8 +1,10 @@
 """In what numbers Lanczos bases are kept."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from scipy.sparse.linalg import LinearOperator
+
+from keras_sharpness import arguments
 
 BasisDtype = Literal["float64", "float32"]
 
@@ -27,13 +29,7 @@ def choose_basis_dtype(
     Raises:
         ValueError: For another `wanted`.
     """
-    allowed = get_args(BasisDtype)
     if wanted is not None:
-        if wanted not in allowed:
-            raise ValueError(
-                f"`basis_dtype` must be one of {', '.join(map(repr, allowed))}."
-                f" Received: basis_dtype={wanted!r}."
-            )
-        return wanted
+        return arguments.one_of("basis_dtype", wanted, BasisDtype)
     layout = getattr(getattr(operator, "objective", None), "layout", None)
     return "float32" if getattr(layout, "dtype", "") == "float32" else "float64"

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
 from keras_sharpness.metrics.gradients.second_gradients import (
     complete_gradients,
@@ -137,6 +138,7 @@ class BatchLoss:
             ValueError: If they do not fit.
         """
         num_samples = 0
+        weights: list[Any] = []
         for batch in batches:
             if num_samples == 0:
                 output = self._first_output(batch)
@@ -144,6 +146,10 @@ class BatchLoss:
             if num_samples == 0:
                 self._first_loss(batch, output)
             num_samples += batch.size
+            weights += keras.tree.flatten(batch.sample_weight)
+        arguments.sample_weights(
+            "sample_weight", [w for w in weights if w is not None]
+        )
         return num_samples
 
     @contextlib.contextmanager

@@ -7,8 +7,9 @@ from typing import Literal
 
 import keras
 
+from keras_sharpness import arguments
+
 BatchNormMode = Literal["inference", "batch", "recalibrate"]
-MODES: tuple[BatchNormMode, ...] = ("inference", "batch", "recalibrate")
 
 
 def batch_norm_layers(model: keras.Model) -> list[keras.layers.Layer]:
@@ -41,11 +42,7 @@ def check_mode(mode: str, model: keras.Model) -> BatchNormMode:
         ValueError: For an unknown mode, and for layers that the mode cannot
             be applied to.
     """
-    if mode not in MODES:
-        raise ValueError(
-            f"`batch_norm` must be one of {', '.join(map(repr, MODES))}. "
-            f"Received: batch_norm={mode!r}."
-        )
+    arguments.one_of("batch_norm", mode, BatchNormMode)
     if mode != "inference":
         for layer in batch_norm_layers(model):
             if layer.renorm:
