@@ -49,6 +49,7 @@ def eigenvalue_chart(
     ```
     """
     arguments.text("title", title, optional=True, empty=True)
+    arguments.text("color", color)
     require_columns(frame, ["eigenvalue", color])
     rows = _rows(frame, color)
     kinds = batch_kinds(rows, color)

@@ -70,6 +70,8 @@ def sharpness_chart(
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Tables 2 and 3.
     """
     arguments.text("title", title, optional=True, empty=True)
+    for name, column in (("x", x), ("y", y), ("color", color)):
+        arguments.text(name, column)
     require_columns(frame, [x, y, color])
     rows, factor = _rows(frame, x, y)
     kinds = batch_kinds(rows, color)

@@ -83,6 +83,8 @@ def _measure(values: dict[str, Any]) -> None:
 def _loss(name: str | None, from_logits: bool) -> Any:
     import keras
 
+    from keras_sharpness.training.targets import keras_loss
+
     if name is None:
         if from_logits:
             raise ValueError(
@@ -91,7 +93,7 @@ def _loss(name: str | None, from_logits: bool) -> Any:
             )
         return None
     if not from_logits:
-        return keras.losses.get(name)
+        return keras_loss(name)
     camel = "".join(part.capitalize() for part in name.split("_"))
     kind = getattr(keras.losses, name, None)
     kind = (

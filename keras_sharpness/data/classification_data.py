@@ -5,6 +5,8 @@ from typing import Self
 
 import numpy as np
 
+from keras_sharpness import arguments
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ClassificationData:
@@ -56,6 +58,13 @@ class ClassificationData:
     licence: str | None = None
 
     def __post_init__(self) -> None:
+        for name in ("name", "source"):
+            arguments.text(name, getattr(self, name))
+        arguments.text("licence", self.licence, optional=True)
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            value = getattr(self, name)
+            arguments.complete(name, value)
+            arguments.instance(name, value, np.ndarray, "a NumPy array")
         self._check_samples("x_train", self.x_train)
         self._check_samples("x_test", self.x_test)
         if self.x_train.shape[1:] != self.x_test.shape[1:]:
@@ -64,15 +73,19 @@ class ClassificationData:
                 f"shape. Received: x_train.shape={self.x_train.shape}, "
                 f"x_test.shape={self.x_test.shape}."
             )
-        if self.num_classes < 2:
-            raise ValueError(
-                f"{self.name!r} must have at least two classes. Received: "
-                f"num_classes={self.num_classes}."
+        arguments.integer("num_classes", self.num_classes, least=2)
+        if self.class_names is not None:
+            arguments.instance(
+                "class_names",
+                self.class_names,
+                list | tuple,
+                "a tuple of names",
             )
         if self.class_names and len(self.class_names) != self.num_classes:
             raise ValueError(
-                f"{self.name!r} must have a name for each class. Received: "
-                f"{len(self.class_names)} names of {self.num_classes} classes."
+                f"`class_names` of {self.name!r} must hold a name for each "
+                f"class. Received: {len(self.class_names)} names of "
+                f"{self.num_classes} classes."
             )
         self._check_labels("y_train", self.y_train, len(self.x_train))
         self._check_labels("y_test", self.y_test, len(self.x_test))
@@ -163,13 +176,18 @@ def _chosen(
     seed: int | None,
     key: int,
 ) -> slice | np.ndarray:
+    number = arguments.integer(
+        argument,
+        number,
+        least=1,
+        most=available,
+        optional=True,
+        remedy=f"There are {available} samples.",
+    )
+    if seed is not None:
+        arguments.seed(seed)
     if number is None:
         return slice(None)
-    if not 1 <= number <= available:
-        raise ValueError(
-            f"`{argument}` must be from 1 to {available}, the samples there "
-            f"are. Received: {argument}={number}."
-        )
     if seed is None:
         return slice(number)
     # The key keeps the two choices independent of each other.

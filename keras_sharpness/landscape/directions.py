@@ -128,7 +128,7 @@ def direction_sampler(
     layout, model = objective.layout, objective.model
     chosen = range(len(layout.paths))
     if layers is not None:
-        chosen = layout.places(layers)
+        chosen = layout.places(layers, "layers")
     axes: dict[int, tuple[int, ...]] = {}
     for place in chosen:
         variable = layout.variables[place]

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 
 from keras_sharpness import arguments
@@ -85,6 +86,8 @@ def surface_stages(
     if every != math.inf:
         every = arguments.real("every", every, least=0.0)
     seed = arguments.seed(seed)
+    if not isinstance(plane, Plane | keras.Model | str | os.PathLike | None):
+        first.layout.check(plane, "plane")
     if not isinstance(plane, Plane):
         plane = random_plane(first, plane, seed=seed)
     points = PlanePoints(first, plane, alphas, betas, num_points)

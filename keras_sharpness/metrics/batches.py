@@ -110,6 +110,9 @@ class Batches:
     def _slice(self, x: Any, y: Any, sample_weight: Any) -> list[Batch]:
         sample_weight = self._weights_of(y, sample_weight)
         data = {"x": x, "y": y, "sample_weight": sample_weight}
+        for name, value in data.items():
+            if value is not None and not keras.tree.flatten(value):
+                raise arguments.refuse(name, value, "an array of samples")
         arrays = tuple(
             keras.tree.map_structure(
                 lambda a, name=name: _as_array(name, a, self._dtype), value
@@ -199,10 +202,12 @@ def _is_dataset(x: Any) -> bool:
     """Whether `x` yields batches; refuses what can be read only once."""
     if isinstance(x, np.ndarray | dict | list | tuple) or hasattr(x, "shape"):
         return False
-    if x is None or not isinstance(x, Iterable):
-        raise ValueError(
-            "`x` must be an array, a dict or list of arrays, a tf.data.Dataset "
-            f"or a keras.utils.PyDataset. Received: {type(x).__name__}."
+    if not isinstance(x, Iterable) or isinstance(x, str | bytes):
+        raise arguments.refuse(
+            "x",
+            x,
+            "an array, a dict or list of arrays, a tf.data.Dataset or a "
+            "keras.utils.PyDataset",
         )
     if isinstance(x, Iterator):
         raise ValueError(

@@ -37,6 +37,10 @@ def sample_weights_of_classes(
     for number, weight in class_weight.items():
         arguments.integer("class_weight", number, least=0)
         arguments.real(f"class_weight[{number}]", weight)
+    if class_weight and not any(w > 0 for w in class_weight.values()):
+        raise arguments.refuse(
+            "class_weight", class_weight, "positive for one class at least"
+        )
     if not hasattr(y, "shape") or not 1 <= len(y.shape) <= 2:
         raise ValueError(
             "`class_weight` needs one class per sample. Received: targets "

@@ -3,11 +3,12 @@
 import dataclasses
 import time
 import warnings
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.compiled.block_size import MAX_BLOCK
 from keras_sharpness.metrics.krylov.basis_dtype import (
     BasisDtype,
@@ -165,10 +166,12 @@ def hessian_eigenvalues(
     clock = time.perf_counter()
     operator = as_operator(objective, w)
     size = operator.shape[0]
-    wanted = 2 * k if which == "both" else k
     _check_options(
         k, which, method, tolerance, max_products, block_size, basis_dtype, size
     )
+    seed = arguments.seed(seed)
+    arguments.boolean("eigenvectors", eigenvectors)
+    wanted = 2 * k if which == "both" else k
     if initial_vectors is not None:
         initial_vectors = _check_vectors(initial_vectors, size)
     if method == "power":
@@ -239,15 +242,8 @@ def _check_options(
     basis_dtype: str | None,
     size: int,
 ) -> None:
-    for name, value, allowed in (
-        ("which", which, get_args(Which)),
-        ("method", method, get_args(Method)),
-    ):
-        if value not in allowed:
-            raise ValueError(
-                f"`{name}` must be one of {', '.join(map(repr, allowed))}. "
-                f"Received: {name}={value!r}."
-            )
+    arguments.one_of("which", which, Which)
+    arguments.one_of("method", method, Method)
     if method == "power" and which != "largest":
         raise ValueError(
             "The power iteration finds the eigenvalues of largest magnitude. "
@@ -259,21 +255,18 @@ def _check_options(
             f"basis_dtype={basis_dtype!r}. Pass `method='lanczos'`."
         )
     most = size // 2 if which == "both" else size
-    if not 1 <= k <= most:
-        raise ValueError(
-            f"`k` must lie between 1 and {most} for {size} weights. "
-            f"Received: k={k}."
-        )
-    if not tolerance > 0.0:
-        raise ValueError(
-            f"`tolerance` must be positive. Received: tolerance={tolerance}."
-        )
+    arguments.integer(
+        "k", k, least=1, most=most, remedy=f"There are {size} weights."
+    )
+    arguments.real("tolerance", tolerance, above=0.0)
     wanted = 2 * k if which == "both" else k
-    if max_products is not None and max_products < wanted:
-        raise ValueError(
-            f"`max_products` must be at least {wanted}, the number of "
-            f"eigenvalues. Received: max_products={max_products}."
-        )
+    arguments.integer(
+        "max_products",
+        max_products,
+        least=wanted,
+        optional=True,
+        remedy=f"There are {wanted} eigenvalues to find.",
+    )
     if block_size is None:
         return
     if method == "power":
@@ -281,15 +274,11 @@ def _check_options(
             "The power iteration multiplies one vector at a time. Received: "
             f"block_size={block_size}. Pass `method='lanczos'`."
         )
-    if not 1 <= block_size <= MAX_BLOCK:
-        raise ValueError(
-            f"`block_size` must lie between 1 and {MAX_BLOCK}. "
-            f"Received: block_size={block_size}."
-        )
+    arguments.integer("block_size", block_size, least=1, most=MAX_BLOCK)
 
 
 def _check_vectors(vectors: np.ndarray, size: int) -> np.ndarray:
-    vectors = np.asarray(vectors)
+    vectors = arguments.real_array("initial_vectors", vectors, dtype=None)
     if vectors.ndim != 2 or len(vectors) != size or not vectors.shape[1]:
         raise ValueError(
             f"`initial_vectors` must have shape ({size}, m), vectors as "

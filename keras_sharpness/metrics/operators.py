@@ -272,7 +272,9 @@ def check_objective(objective: Any) -> Objective:
 
 
 def as_operator(
-    objective: Objective | LinearOperator, w: np.ndarray | None = None
+    objective: Objective | LinearOperator,
+    w: np.ndarray | None = None,
+    name: str = "objective",
 ) -> LinearOperator:
     """The operator that a measurement is made on.
 
@@ -281,6 +283,7 @@ def as_operator(
             `LinearOperator`.
         w: Array (P,), the point, for an `Objective`; the model's weights when
             left out.
+        name: Str. What the caller calls the operator.
 
     Returns:
         `LinearOperator` of shape (P, P).
@@ -292,7 +295,7 @@ def as_operator(
     if isinstance(objective, Objective):
         return HessianOperator(objective, w)
     arguments.instance(
-        "objective",
+        name,
         objective,
         LinearOperator,
         "an Objective or a SciPy LinearOperator",

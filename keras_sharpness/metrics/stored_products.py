@@ -99,7 +99,7 @@ class StoredProducts(LinearOperator):
         operator: Objective | CurvatureOperator,
         folder: str | os.PathLike,
     ):
-        operator = as_operator(operator)
+        operator = as_operator(operator, name="operator")
         self._folder = check_folder(folder, "folder", parents=False)
         # As JSON gives it back, tuples as lists.
         description = json.loads(

@@ -120,12 +120,15 @@ class WeightLayout:
             slices[name] = slice(start, end)
         return slices
 
-    def places(self, variables: Any) -> tuple[int, ...]:
+    def places(
+        self, variables: Any, name: str = "variables"
+    ) -> tuple[int, ...]:
         """Which variables are meant, as places among the trainable ones.
 
         Args:
             variables: A variable, a layer, a path such as `"dense/kernel"` or
                 a layer's name, or a list of these.
+            name: Str. What to call them in an error.
 
         Returns:
             Tuple of int, ascending.
@@ -157,7 +160,7 @@ class WeightLayout:
             if not here:
                 raise ValueError(
                     f"{getattr(item, 'path', item)!r} is not among the "
-                    "trainable variables. Received: variables="
+                    f"trainable variables. Received: {name}="
                     f"{variables!r}. There are: {', '.join(self.paths)}."
                 )
             found |= here

@@ -6,6 +6,7 @@ import time
 import weakref
 from typing import Any, ClassVar, Self
 
+from keras_sharpness import arguments
 from keras_sharpness.files import check_folder
 from keras_sharpness.results import Result, decode
 from keras_sharpness.runs.checks import (
@@ -80,7 +81,7 @@ class RecordedFolder:
         Warns:
             UserWarning: If another version of this package made the folder.
         """
-        path = pathlib.Path(path)
+        path = arguments.path("path", path)
         settings = checked_settings(settings)
         with as_folder_error(path, "read"):
             refuse_other_folders(path, file=cls._file, noun=cls._noun)
@@ -115,7 +116,7 @@ class RecordedFolder:
             RunFolderError: If there is no such folder, or it is of another
                 kind, of another format or damaged.
         """
-        path = pathlib.Path(path)
+        path = arguments.path("path", path)
         with as_folder_error(path, "read"):
             check_described(path, file=cls._file, noun=cls._noun)
         return cls(path, Description.load(path / cls._file))

@@ -20,6 +20,7 @@ from keras_sharpness.studies.member import Member, build_from_seed
 from keras_sharpness.studies.pairs import PATHS, pair_name
 from keras_sharpness.studies.progress import StudyProgress
 from keras_sharpness.studies.report import write_comparison
+from keras_sharpness.training.compiling import keras_optimizer
 
 _KINDS = ("small", "large")
 
@@ -217,17 +218,7 @@ def _settings_of(
     optimizer: str | keras.optimizers.Optimizer,
 ) -> dict[str, Any]:
     """The optimizer's class and configuration in JSON's types."""
-    try:
-        optimizer = keras.optimizers.get(optimizer)
-    except (TypeError, ValueError):
-        optimizer = None
-    arguments.instance(
-        "optimizer",
-        optimizer,
-        keras.optimizers.Optimizer,
-        "a Keras optimizer or its name",
-        "Pass e.g. `optimizer='adam'`.",
-    )
+    optimizer = keras_optimizer(optimizer)
     config = optimizer.get_config()
     # Keras numbers the instances it makes: "adam_7" is no setting.
     config.pop("name", None)
@@ -245,7 +236,7 @@ def _plain(value: Any) -> Any:
 
 def _checked_seeds(seeds: Any) -> list[int]:
     """The seeds, or the first so many."""
-    if not isinstance(seeds, list | tuple | range | np.ndarray):
+    if not isinstance(seeds, list | tuple | range) and not np.ndim(seeds):
         return list(range(arguments.integer("seeds", seeds, least=1)))
     found = [arguments.seed(seed, "seeds") for seed in seeds]
     if not found or len(set(found)) != len(found):

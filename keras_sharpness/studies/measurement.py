@@ -117,7 +117,9 @@ class MeasurementPlan:
     def _checked_epsilons(self) -> tuple[float, ...]:
         remedy = "Keskar et al. use (1e-3, 5e-4)."
         given = self.epsilons
-        if not isinstance(given, list | tuple | np.ndarray) or not len(given):
+        if not isinstance(given, list | tuple | np.ndarray) or not np.size(
+            given
+        ):
             raise arguments.refuse(
                 "epsilons", given, "a tuple of box sizes", remedy
             )
@@ -238,13 +240,21 @@ class Target:
         loss: Any = None,
         start: np.ndarray | None = None,
     ):
+        arguments.instance("model", model, keras.Model, "a keras.Model")
+        arguments.instance(
+            "data", data, ClassificationData, "a ClassificationData"
+        )
+        arguments.instance("plan", plan, MeasurementPlan, "a MeasurementPlan")
         options = {
             "loss": loss,
             "batch_norm": plan.batch_norm,
             "batch_size": plan.batch_size,
             "regularization": plan.regularization,
         }
-        plan.check_size(WeightLayout(model).size)
+        layout = WeightLayout(model)
+        plan.check_size(layout.size)
+        if start is not None:
+            start = layout.check(start, "start")
         count = plan.num_samples
         self.train = Objective(
             model, data.x_train[:count], data.y_train[:count], **options

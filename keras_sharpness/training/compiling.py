@@ -19,6 +19,32 @@ _UNSAVED_OPTIMIZER_SETTINGS = (
 _CONFIGS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
+def keras_optimizer(optimizer: Any) -> keras.optimizers.Optimizer:
+    """An optimizer given as `compile` takes it.
+
+    Args:
+        optimizer: Str or `keras.optimizers.Optimizer`.
+
+    Returns:
+        `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: If it is neither, or Keras knows no such name.
+    """
+    try:
+        found = keras.optimizers.get(optimizer)
+    except (TypeError, ValueError):
+        found = None
+    if not isinstance(found, keras.optimizers.Optimizer):
+        raise arguments.refuse(
+            "optimizer",
+            optimizer,
+            "a Keras optimizer or its name",
+            "Pass e.g. `optimizer='adam'`.",
+        )
+    return found
+
+
 def fresh_optimizer(
     model: keras.Model, optimizer: Any
 ) -> keras.optimizers.Optimizer:
@@ -36,7 +62,7 @@ def fresh_optimizer(
     """
     if optimizer is None:
         optimizer = getattr(model, "optimizer", None) or "adam"
-    optimizer = keras.optimizers.get(optimizer)
+    optimizer = keras_optimizer(optimizer)
     if not optimizer.built:
         return optimizer
     config = optimizer.get_config()

@@ -6,6 +6,9 @@ from typing import Any
 
 import keras
 
+from keras_sharpness import arguments
+from keras_sharpness.training.targets import keras_loss
+
 SPARSE = "sparse_categorical_crossentropy"
 CATEGORICAL = "categorical_crossentropy"
 BINARY = "binary_crossentropy"
@@ -136,6 +139,8 @@ def loss_specification(loss: Any) -> LossSpecification:
     if loss is None:
         return LossSpecification(None, "compute_loss")
     if isinstance(loss, dict | list | tuple):
+        if not loss:
+            raise arguments.refuse("loss", loss, "a loss for each output")
         nested = keras.tree.map_structure(
             lambda one: loss_specification(one).function, loss
         )
@@ -144,7 +149,7 @@ def loss_specification(loss: Any) -> LossSpecification:
         (loss,) = keras.tree.flatten(nested)
     else:
         nested = None
-    function = keras.losses.get(loss)
+    function = keras_loss(loss)
     if isinstance(function, keras.losses.Loss):
         if function.reduction not in ("sum_over_batch_size", "mean"):
             raise ValueError(
