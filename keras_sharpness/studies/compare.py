@@ -117,7 +117,11 @@ def compare(
     seeds = _checked_seeds(seeds)
     most = len(data.x_train)
     large_batch = arguments.integer(
-        "large_batch", large_batch, least=2, most=most
+        "large_batch",
+        large_batch,
+        least=2,
+        most=most,
+        remedy=f"There are {most} training samples.",
     )
     small_batch = arguments.integer(
         "small_batch",
