@@ -57,11 +57,11 @@ def test_a_share_of_the_training_itself():
     [
         (
             (0.0, None),
-            "`max_seconds` must be a positive. Received: max_seconds",
+            "`max_seconds` must be a positive, finite number",
         ),
         (
             (None, -0.1),
-            "`max_share` must be a positive. Received: max_share=-0",
+            "`max_share` must be a positive, finite number",
         ),
         ((float("nan"), None), "Leave it out"),
     ],

@@ -235,7 +235,7 @@ def test_frank_wolfe_backs_off_where_a_corner_is_lower(float64):
     [
         (
             {"epsilon": 0.0},
-            "`epsilon` must be a positive. Received: epsilon=0.0",
+            "`epsilon` must be a positive, finite number",
         ),
         ({"epsilon": -1e-3}, "must be a positive"),
         ({"epsilon": float("nan")}, "must be a positive"),
