@@ -251,6 +251,7 @@ WRONG = {
     "small_batch": [*COUNT, 10**6],
     "start": VECTOR,
     "start_name": TEXT,
+    "state": [True, 2.5, "gibberish", OTHER, [np.ones(3)]],
     "steps": [True, "gibberish", [1.0], MASKED, OBJECTS, OTHER],
     "stop": FUNCTION,
     "subspace": VECTOR,
@@ -309,7 +310,7 @@ OWN = {
     ("epochs_chart", "quantity"): TEXT,
     ("sharpness_chart", "x"): [*TEXT, "gibberish"],
     ("sharpness_chart", "y"): [*TEXT, "gibberish"],
-    ("load", "name"): [None, True, 2.5, [], OTHER, ""],
+    ("load", "name"): [None, True, 2.5, [], OTHER],
     ("train", "batch_size"): [*COUNT, 13],
     ("train", "progress"): PROGRESS,
     ("create_or_open", "settings"): [

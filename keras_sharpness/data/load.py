@@ -68,7 +68,13 @@ def load(
     assert data.num_classes == 10
     ```
     """
-    name = str(arguments.path("name", name))
+    arguments.instance(
+        "name",
+        name,
+        str | os.PathLike,
+        "the name of a data set, or the path of an `.npz` archive",
+    )
+    name = str(name)
     data_dir = arguments.path("data_dir", data_dir, optional=True)
     arguments.boolean("download", download)
     arguments.text("train_split", train_split)

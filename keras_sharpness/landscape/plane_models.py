@@ -61,7 +61,7 @@ def plane_through(
     """
     check_objective(objective)
     for name, value in (("points", points), ("names", names)):
-        if not isinstance(value, list | tuple | np.ndarray) or len(value) != 3:
+        if not isinstance(value, Sequence | np.ndarray) or len(value) != 3:
             raise arguments.refuse(
                 name,
                 value,

@@ -48,7 +48,7 @@ from keras_sharpness.metrics.normalization.batch_norm import (
     batch_norm_layers,
     check_mode,
 )
-from keras_sharpness.metrics.weights import WeightLayout
+from keras_sharpness.metrics.weights import WeightLayout, check_state
 
 
 class Objective:
@@ -449,6 +449,8 @@ class Objective:
     ) -> Iterator[None]:
         """Within the block the compiled functions stand at w."""
         variables = self.model.non_trainable_variables
+        if state is not None:
+            check_state(self.model, state)
         weights: Iterable | None = self.layout.variables
         if isinstance(w, MovedWeights):
             weights = None

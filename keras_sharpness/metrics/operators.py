@@ -11,6 +11,7 @@ from keras_sharpness.metrics.compiled.held_weights import HeldWeights
 from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.weights import check_state
 
 
 class CurvatureOperator(LinearOperator):
@@ -52,6 +53,7 @@ class CurvatureOperator(LinearOperator):
         self.curvature = curvature
         if state is None:
             state = objective.model.non_trainable_variables
+        check_state(objective.model, state)
         self._w = HeldWeights(layout, w, state)
         self.slices = layout.slices_of(curvature.places)
         self._kept = objective.kept_passes()

@@ -195,6 +195,27 @@ class WeightLayout:
         return vector
 
 
+def check_state(model: keras.Model, state: Any) -> None:
+    """Refuses what cannot stand for a model's non-trainable variables.
+
+    Args:
+        model: `keras.Model`.
+        state: List of arrays or tensors.
+
+    Raises:
+        ValueError: If these are not as many, or of other shapes.
+    """
+    arguments.instance("state", state, list | tuple, "a list of arrays")
+    wanted = [tuple(v.shape) for v in model.non_trainable_variables]
+    found = [tuple(getattr(value, "shape", ())) for value in state]
+    if found != wanted:
+        raise ValueError(
+            "`state` must hold an array for each of the "
+            f"{len(wanted)} variables in `model.non_trainable_variables`, in "
+            f"its shape. Received: {len(found)}, shapes {found[:5]}."
+        )
+
+
 def _precision(dtype: str) -> np.dtype:
     # NumPy has no bfloat16; float32 holds every bfloat16 exactly.
     return np.dtype("float32" if dtype == "bfloat16" else dtype)

@@ -114,7 +114,12 @@ def _checked_input_shape(input_shape: Sequence[int]) -> tuple[int, ...]:
     remedy = "Pass e.g. `x_train.shape[1:]`."
     if not isinstance(input_shape, list | tuple) or not input_shape:
         raise arguments.refuse("input_shape", input_shape, must, remedy)
-    return tuple(
-        arguments.integer("input_shape", size, least=1, remedy=remedy)
-        for size in input_shape
-    )
+    try:
+        return tuple(
+            arguments.integer("input_shape", size, least=1)
+            for size in input_shape
+        )
+    except ValueError as error:
+        raise arguments.refuse(
+            "input_shape", input_shape, must, remedy
+        ) from error

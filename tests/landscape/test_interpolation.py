@@ -165,9 +165,9 @@ def test_bad_input_names_the_remedy(float64, tmp_path):
     with pytest.raises(ValueError, match="'linear', 'curvilinear'"):
         ks.interpolate(objective, start, start, path="cubic")
     for alphas in ([], [np.nan], 3.0):
-        with pytest.raises(ValueError, match=r"list of numbers|must be finite"):
+        with pytest.raises(ValueError, match="`alphas` must"):
             ks.interpolate(objective, start, start, alphas=alphas)
     with pytest.raises(ValueError, match="`objective` is empty"):
         ks.interpolate({}, start, start)
-    with pytest.raises(ValueError, match="is a Sequential"):
+    with pytest.raises(ValueError, match="Received: objective=<Sequential"):
         ks.interpolate({"train": start}, start, start)
