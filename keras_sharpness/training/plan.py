@@ -28,8 +28,8 @@ class Plan:
                 self.batch_size,
                 least=1,
                 most=self.num_samples,
-                remedy=f"There are {self.num_samples} samples: pass as many "
-                "to train on the full batch.",
+                remedy=f"Pass `batch_size={self.num_samples}` to train on the "
+                "full batch.",
             ),
             "epochs": arguments.integer("epochs", self.epochs, least=1),
             "patience": arguments.integer(

@@ -419,7 +419,7 @@ class TestRefusals:
         )
 
     def test_numbers(self, refuse):
-        refuse("`batch_size` must be an integer of at least 1", batch_size=0)
+        refuse("`batch_size` must be an integer from 1 to", batch_size=0)
         refuse("`batch_size` must be an integer", batch_size=2.5)
         refuse("`batch_size=50` to train on the full", batch_size=51)
         refuse("`epochs` must be an integer of at least 1", epochs=0)
