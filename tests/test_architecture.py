@@ -26,7 +26,8 @@ STOREYS = [
 ]
 # Inside metrics/, from the ground up.
 METRICS = [
-    ("weights", "class_weights", "chunks", "normalization", "gradients"),
+    ("weights", "class_weights", "chunks", "callers_code"),
+    ("normalization", "gradients"),
     ("batches",),
     ("loss",),
     ("derivatives",),

@@ -84,8 +84,8 @@ class BatchLoss:
         self._batch_norm = batch_norm
         self._loss_fn = loss_fn
         self._compiled: CompiledLoss | None = None
-        # A caller's own function may look at any layer's weights and outputs.
-        self._pairs = foldable_pairs(model) if loss_fn is None else []
+        # A caller's own loss may look at any layer's weights and outputs.
+        self._pairs = foldable_pairs(model) if loss.is_of_keras else []
 
     def value(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_sharpness import arguments
+from keras_sharpness.metrics.callers_code import is_of_keras
 from keras_sharpness.training.targets import keras_loss
 
 SPARSE = "sparse_categorical_crossentropy"
@@ -73,6 +74,21 @@ class LossSpecification:
             for key in keys
             if losses[key] is not None
         )
+
+    @property
+    def is_of_keras(self) -> bool:
+        """Whether Keras wrote all of it: then it sees targets and outputs.
+
+        A loss of the caller's own may read the model besides.
+        """
+        functions = self.leaves
+        return bool(functions) and all(map(_is_of_keras, functions))
+
+    @property
+    def leaves(self) -> list[Any]:
+        """The callables, of one output or of several; empty if unknown."""
+        nested = self.function if self.nested is None else self.nested
+        return [f for f in keras.tree.flatten(nested) if f is not None]
 
     @property
     def accuracy_kind(self) -> str | None:
@@ -163,6 +179,18 @@ def loss_specification(loss: Any) -> LossSpecification:
         return LossSpecification(function, name, from_logits, nested)
     name = getattr(function, "__name__", "custom")
     return LossSpecification(function, name, nested=nested)
+
+
+def _is_of_keras(function: Any) -> bool:
+    if isinstance(function, keras.losses.Loss):
+        attributes = vars(function)
+        return (
+            is_of_keras(function)
+            and not {"call", "__call__"} & attributes.keys()
+            # What a wrapper wraps.
+            and is_of_keras(attributes.get("fn", is_of_keras))
+        )
+    return is_of_keras(function)
 
 
 class _FunctionLoss(keras.losses.Loss):
