@@ -80,8 +80,9 @@ class Objective:
             the mean loss, a scalar, or the losses of the samples, (n,). A
             batch is what the data yield: x, (x, y) or (x, y, sample_weight).
         batch_size: Int. Samples evaluated at once, for arrays; curvature
-            products take large batches in parts. It changes the value only
-            with `batch_norm="batch"`.
+            products take large batches in parts, where the loss is known to
+            be a mean over samples that do not see each other. It changes the
+            value only with `batch_norm="batch"`.
         regularization: Bool. Whether Ω is part of f.
         batch_norm: Str. `"inference"` uses the moving statistics, `"batch"`
             each batch's own (as Keskar et al. do), `"recalibrate"`
@@ -216,7 +217,7 @@ class Objective:
             jit_compile=is_large,
             parts=(
                 BatchParts(self.size, self.layout.dtype)
-                if is_large and self.batch_norm != "batch"
+                if is_large and self._batch_loss.keeps_samples_apart
                 else None
             ),
         )
