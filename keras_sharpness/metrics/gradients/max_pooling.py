@@ -28,8 +28,7 @@ def quick_max_pooling() -> Iterator[None]:
     of the maxima, a quarter of the input's or less.
 
     Pooling of images of known size, with channels last; the rest and other
-    threads keep TensorFlow's own, and so do machines with a GPU. Blocks must
-    not overlap in time unless nested.
+    threads keep TensorFlow's own, and so do machines with a GPU.
 
     Yields:
         Nothing.

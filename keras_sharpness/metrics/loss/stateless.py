@@ -19,8 +19,10 @@ from keras_sharpness.metrics.normalization.batch_norm import batch_statistics
 from keras_sharpness.metrics.normalization.exact_moments import exact_moments
 from keras_sharpness.metrics.normalization.folding import Pair, folded
 
-# Tracing touches attributes of the model for a moment (and puts them back);
-# two threads must not do so at once.
+# Functions are replaced for the thread that traces alone. What else tracing
+# touches for a moment and puts back, the compiled loss and the choice of cuDNN,
+# all threads see: two must not do so at once. Nothing else is waited for while
+# it is held, so that it cannot be part of a deadlock.
 _tracing = threading.RLock()
 
 

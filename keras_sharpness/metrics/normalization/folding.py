@@ -2,14 +2,17 @@
 
 import collections
 import contextlib
+import functools
 import math
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
 from keras_sharpness.metrics.callers_code import runs_callers_code
+from keras_sharpness.metrics.gradients.replaced_functions import (
+    replaced_functions,
+)
 from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 
 _LINEAR = (
@@ -146,16 +149,10 @@ def folded(
         List of (variable, tensor): the kernels and biases that stand for both
         layers.
     """
-    thread = threading.get_ident()
 
-    def passing_call(call: Callable, shift: Any) -> Callable:
-        def wrapper(inputs, training=None, mask=None):
-            # The layers are shared with whoever else runs this model now.
-            if threading.get_ident() != thread:
-                return call(inputs, training=training, mask=mask)
-            return inputs if shift is None else inputs + shift
-
-        return wrapper
+    def passing(call: Callable, inputs: Any, *_: Any, shift: Any, **__: Any):
+        del call
+        return inputs if shift is None else inputs + shift
 
     mapping, shifts = [], []
     for linear, norm in pairs:
@@ -170,11 +167,8 @@ def folded(
             mapping.append((linear.bias, value_of(linear.bias) * scale + shift))
             shift = None
         shifts.append(shift)
-    try:
+    with contextlib.ExitStack() as stack:
         for (_, norm), shift in zip(pairs, shifts, strict=True):
-            # Past Keras' own `__setattr__`, which tracks what is assigned.
-            object.__setattr__(norm, "call", passing_call(norm.call, shift))
+            call = functools.partial(passing, shift=shift)
+            stack.enter_context(replaced_functions(norm, call=call))
         yield mapping
-    finally:
-        for _, norm in pairs:
-            vars(norm).pop("call", None)
