@@ -26,8 +26,9 @@ STOREYS = [
 ]
 # Inside metrics/, from the ground up.
 METRICS = [
-    ("weights", "class_weights", "chunks", "callers_code"),
+    ("weights", "class_weights", "chunks", "callers_code", "process_bound"),
     ("normalization", "gradients"),
+    ("model_structure",),
     ("batches",),
     ("loss",),
     ("derivatives",),

@@ -43,15 +43,17 @@ from keras_sharpness.metrics.loss.half_precision import (
 from keras_sharpness.metrics.loss.losses import specification_for
 from keras_sharpness.metrics.loss.moments import Moments
 from keras_sharpness.metrics.loss.repeatability import check_repeats
+from keras_sharpness.metrics.model_structure import ModelStructure
 from keras_sharpness.metrics.normalization.batch_norm import (
     BatchNormMode,
     batch_norm_layers,
     check_mode,
 )
+from keras_sharpness.metrics.process_bound import ProcessBound, check_process
 from keras_sharpness.metrics.weights import WeightLayout, check_state
 
 
-class Objective:
+class Objective(ProcessBound):
     """The loss over a data set as a function of the trainable weights.
 
     `f(w) = (1/N) Σᵢ sᵢ ℓᵢ(w) + Ω(w)`: the mean over N samples of the loss ℓ
@@ -63,6 +65,16 @@ class Objective:
     The model is only read: its weights, its moving statistics, its seed
     generators and what `compile` made are the same before and after, also
     after an exception. Dropout is off.
+
+    What is compiled stands for the model as it was when the objective was made.
+    Weights and state are read anew; once layers are frozen, unfrozen, added,
+    quantised or of another dtype, every use is refused. A model that is
+    compiled with another loss is measured with the one of before, and other
+    attributes, such as the strength of a regulariser, count as they were when
+    they were first needed: make a new `Objective` after such a change.
+
+    An objective may be used from several threads, one after the other. It stays
+    in its process: `pickle` and `copy.deepcopy` refuse it.
 
     Args:
         model: Built `keras.Model` on the TensorFlow backend.
@@ -114,6 +126,8 @@ class Objective:
     Raises:
         ValueError: For data that do not fit the loss or the model, NaN in data
             or weights, a model that is not built, or no loss.
+        RuntimeError: By all methods, once the model has changed; and in a fork
+            of the process that made an `Objective`.
 
     Example:
 
@@ -157,6 +171,7 @@ class Objective:
                 "Objective needs Keras on TensorFlow. Received: backend "
                 f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow."
             )
+        check_process()
         self.model = arguments.instance(
             "model",
             model,
@@ -181,6 +196,9 @@ class Objective:
             )
         self.batch_norm = check_mode(batch_norm, model)
         self.loss = specification_for(model, loss, loss_fn)
+        self._structure = ModelStructure(
+            model, reads_trainable=self.batch_norm != "inference"
+        )
         self._batch_loss = BatchLoss(
             model,
             self.loss,
@@ -240,6 +258,7 @@ class Objective:
     @property
     def weights(self) -> np.ndarray:
         """A copy of the model's trainable weights, (P,) float64."""
+        self._check_usable()
         return self.layout.read()
 
     @property
@@ -407,6 +426,8 @@ class Objective:
             else Curvature(matrix=matrix)
         )
         curvature.check(self.loss)
+        # What is kept is multiplied without a look at the model.
+        self._check_usable()
         v = arguments.real_array("v", v, dtype=None)
         size = self.layout.size_of(curvature.places)
         if v.ndim not in (1, 2) or v.shape[0] != size or not v.size:
@@ -442,6 +463,10 @@ class Objective:
         """
         return self._products.kept_passes() if self._keeps else None
 
+    def _check_usable(self) -> None:
+        check_process()
+        self._structure.check()
+
     @contextlib.contextmanager
     def _at(
         self,
@@ -449,6 +474,7 @@ class Objective:
         state: Sequence[Any] | None = None,
     ) -> Iterator[None]:
         """Within the block the compiled functions stand at w."""
+        self._check_usable()
         variables = self.model.non_trainable_variables
         if state is not None:
             check_state(self.model, state)

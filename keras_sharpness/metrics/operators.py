@@ -11,10 +11,11 @@ from keras_sharpness.metrics.compiled.held_weights import HeldWeights
 from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.process_bound import ProcessBound
 from keras_sharpness.metrics.weights import check_state
 
 
-class CurvatureOperator(LinearOperator):
+class CurvatureOperator(ProcessBound, LinearOperator):
     """A curvature matrix of an objective, as products with vectors.
 
     Symmetric, float64, of shape (P, P), or (p, p) for the block of some

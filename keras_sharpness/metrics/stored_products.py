@@ -18,6 +18,7 @@ from keras_sharpness.files import (
 from keras_sharpness.metrics.fingerprint import describe_operator
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import CurvatureOperator, as_operator
+from keras_sharpness.metrics.process_bound import ProcessBound
 from keras_sharpness.training.fingerprint import differences
 
 _DESCRIPTION = "operator.json"
@@ -37,7 +38,7 @@ def _read_description(path: pathlib.Path) -> dict[str, Any]:
     return description
 
 
-class StoredProducts(LinearOperator):
+class StoredProducts(ProcessBound, LinearOperator):
     """A curvature operator that keeps its products in a folder.
 
     A product with a vector that was multiplied before is read from there. The

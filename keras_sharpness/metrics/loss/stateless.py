@@ -84,8 +84,9 @@ class CompiledLoss:
 
     It builds itself when it first sees targets, which is the caller's to
     trigger; and where it has several outputs it makes variables, which a
-    compiled function cannot. Built once and eagerly, it is put in the place of
-    the caller's whenever the model is evaluated.
+    compiled function cannot. Built once and eagerly, it takes the place of the
+    caller's whenever the model is evaluated, whatever the model is compiled
+    with by then.
 
     Args:
         model: Compiled `keras.Model`.
@@ -93,28 +94,27 @@ class CompiledLoss:
 
     def __init__(self, model: keras.Model):
         loss = model._compile_loss
-        self._attributes = dict(vars(loss))
-        self._metrics = list(loss.metrics)
+        self._loss = object.__new__(type(loss))
+        vars(self._loss).update(vars(loss), _metrics=list(loss.metrics))
 
-    def put_into(self, model: keras.Model) -> None:
-        """Makes it the compiled loss of `model`."""
-        attributes = vars(model._compile_loss)
-        attributes.clear()
-        attributes.update(self._attributes)
-        model._compile_loss.metrics[:] = self._metrics
+    @contextlib.contextmanager
+    def in_place(self, model: keras.Model) -> Iterator[None]:
+        """Within the block it is the compiled loss of `model`."""
+        own = model._compile_loss
+        try:
+            # Past Keras' own `__setattr__`, which tracks what is assigned.
+            object.__setattr__(model, "_compile_loss", self._loss)
+            yield
+        finally:
+            object.__setattr__(model, "_compile_loss", own)
 
 
-@contextlib.contextmanager
 def _unchanged_compile_state(
     model: keras.Model, compiled: CompiledLoss | None
-) -> Iterator[None]:
+) -> contextlib.AbstractContextManager:
+    if compiled is not None:
+        return compiled.in_place(model)
     if getattr(model, "_compile_loss", None) is None:
-        yield
-        return
-    before = CompiledLoss(model)
-    try:
-        if compiled is not None:
-            compiled.put_into(model)
-        yield
-    finally:
-        before.put_into(model)
+        return contextlib.nullcontext()
+    # A copy, that may build itself.
+    return CompiledLoss(model).in_place(model)
