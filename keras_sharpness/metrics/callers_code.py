@@ -6,8 +6,9 @@ from typing import Any
 import keras
 
 _OF_KERAS = ("keras.", "keras_sharpness.")
-# Where an instance would hide what its class does.
-_HIDDEN = {"call", "__call__", "compute_loss", "_compute_loss"}
+# What runs when a model is called or its loss computed; the functions that
+# training leaves behind in it do not.
+_OF_MODELS = ("call", "compute_loss", "_compute_loss", "activity_regularizer")
 
 
 def is_of_keras(value: Any) -> bool:
@@ -80,16 +81,19 @@ def _arguments(node: Any) -> list[Any]:
 
 def _runs_callers_code(operation: Any) -> bool:
     """Whether a layer or operation does, apart from its arguments."""
-    attributes = vars(operation)
-    if not is_of_keras(type(operation)) or _HIDDEN & attributes.keys():
+    if not is_of_keras(type(operation)):
         return True
-    if isinstance(operation, keras.Model):
-        # Training leaves compiled functions behind in a model.
-        regularizer = operation.activity_regularizer
-        return regularizer is not None and not is_of_keras(regularizer)
+    attributes = vars(operation)
+    values = (
+        map(attributes.get, _OF_MODELS)
+        if isinstance(operation, keras.Model)
+        else attributes.values()
+    )
+    # Another thread may trace the model now, and replace `call` meanwhile by a
+    # function that passes for Keras' own.
     return any(
         callable(value) and not is_of_keras(value)
-        for value in attributes.values()
+        for value in values
         if not isinstance(value, keras.Layer)
     )
 
