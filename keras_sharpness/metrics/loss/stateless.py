@@ -94,6 +94,7 @@ class CompiledLoss:
 
     def __init__(self, model: keras.Model):
         loss = model._compile_loss
+        # Beside the caller's, which goes back to what it was.
         self._loss = object.__new__(type(loss))
         vars(self._loss).update(vars(loss), _metrics=list(loss.metrics))
 
@@ -109,12 +110,23 @@ class CompiledLoss:
             object.__setattr__(model, "_compile_loss", own)
 
 
+@contextlib.contextmanager
 def _unchanged_compile_state(
     model: keras.Model, compiled: CompiledLoss | None
-) -> contextlib.AbstractContextManager:
+) -> Iterator[None]:
     if compiled is not None:
-        return compiled.in_place(model)
-    if getattr(model, "_compile_loss", None) is None:
-        return contextlib.nullcontext()
-    # A copy, that may build itself.
-    return CompiledLoss(model).in_place(model)
+        with compiled.in_place(model):
+            yield
+        return
+    loss = getattr(model, "_compile_loss", None)
+    if loss is None:
+        yield
+        return
+    # It may build itself.
+    attributes, metrics = dict(vars(loss)), list(loss.metrics)
+    try:
+        yield
+    finally:
+        vars(loss).clear()
+        vars(loss).update(attributes)
+        loss.metrics[:] = metrics
