@@ -13,10 +13,10 @@ from keras_sharpness.metrics.krylov.missed_eigenvalues import (
     missed_eigenvalues,
 )
 
-# Of the length of vectors to start from, what is random in them if nothing is
-# to be checked: little of the residual at the callbacks' tolerance, and within
-# two or three products as much of a new eigenvector as can be followed.
-_RANDOM_PART = 0.02
+# Of the tolerance: as much of the length of vectors to start from is random if
+# nothing is to be checked. It is a part of the residual, and grows into an
+# eigenvector that was not among them within a few products.
+_RANDOM_PART = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,7 @@ def thick_restart_lanczos(
     if initial_vectors is not None:
         start = _combine(initial_vectors, num_starts, generator)
         if not checks:
-            start = _blurred(start, generator)
+            start = _blurred(start, _RANDOM_PART * tolerance, generator)
     both = num_starts if start is not None and checks else 0
     lanczos = Lanczos(
         multiply,
@@ -222,11 +222,13 @@ def _rank(directions: np.ndarray) -> int:
     return max(1, int(np.sum(sizes > 0.1 * np.max(sizes, initial=0.0))))
 
 
-def _blurred(vectors: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _blurred(
+    vectors: np.ndarray, part: float, generator: np.random.Generator
+) -> np.ndarray:
     """Vectors (b, P) with something random in them, of length about 1."""
     squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
     start = generator.standard_normal(vectors.shape)
-    start *= _RANDOM_PART / np.sqrt(vectors.shape[1])
+    start *= part / np.sqrt(vectors.shape[1])
     start += vectors / np.sqrt(squares)[:, None]
     return start
 
