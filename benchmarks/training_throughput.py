@@ -29,7 +29,7 @@ import rich.table
 import tensorflow as tf
 
 import keras_sharpness
-from keras_sharpness.results import write_atomically
+from keras_sharpness.files import write_atomically
 from keras_sharpness.training import train
 
 _RESULT = pathlib.Path(__file__).parent / "results/training_throughput.json"

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -13,6 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from keras_sharpness import arguments
 from keras_sharpness.interrupts import kept_interrupts
 
 # True: a bar; False: nothing; None: a bar where a person watches; a callable
@@ -50,6 +52,7 @@ def track(
     assert seen == [(1, 2), (2, 2)]
     ```
     """
+    check_progress(progress)
     with kept_interrupts() as check_interrupts:
         if callable(progress):
             done = 0
@@ -81,6 +84,30 @@ def track(
                 bar.advance(task)
 
             yield advance
+
+
+def check_progress(progress: Any) -> ProgressOption:
+    """`progress`, if it is one of the kinds that `track` takes.
+
+    Args:
+        progress: What a caller passed.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: If it is no bool, no function and not None.
+    """
+    if not (
+        progress is None or isinstance(progress, bool) or callable(progress)
+    ):
+        raise arguments.refuse(
+            "progress",
+            progress,
+            "a bool, None or a function",
+            "Pass e.g. `progress=True`.",
+        )
+    return progress
 
 
 def is_watched(console: Console) -> bool:

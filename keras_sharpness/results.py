@@ -5,18 +5,16 @@ import contextlib
 import dataclasses
 import importlib
 import inspect
-import io
 import json
 import os
 import pathlib
 import re
-import secrets
 import zlib
-from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 
+from keras_sharpness.files import write_atomically
 from keras_sharpness.result_types import declared, typed
 from keras_sharpness.version import __version__
 
@@ -33,9 +31,6 @@ _MARKS = ({"float"}, {"array", "dtype", "shape"}, {"packed", "dtype", "shape"})
 _ESCAPED = (*_MARKS, {"dict"})
 # What `decode` meets in a file that `encode` did not write.
 _MALFORMED = (AttributeError, LookupError, TypeError, ValueError, zlib.error)
-
-# Begins the names of files that are not complete yet, or never will be.
-TEMPORARY_PREFIX = ".tmp-"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,6 +136,9 @@ class Result:
 
         Args:
             path: Path of the file, by custom `*.json`.
+
+        Raises:
+            OSError: If it cannot be written; one sentence says why.
         """
         write_atomically(path, json.dumps(self.to_dict(), indent=1).encode())
 
@@ -271,42 +269,3 @@ def _decode_marked(value: dict[str, Any]) -> Any:
         packed = zlib.decompress(base64.b85decode(value["packed"]))
         flat = np.frombuffer(packed, dtype=value["dtype"]).copy()
     return flat.reshape(value["shape"])
-
-
-def write_atomically(path: str | os.PathLike, data: bytes | io.BytesIO) -> None:
-    """Writes `data` to `path` so that a kill leaves the old file or the new.
-
-    Args:
-        path: Path of the file to make or replace.
-        data: The bytes.
-    """
-    content = data.getvalue() if isinstance(data, io.BytesIO) else data
-    with replaced_atomically(path) as temporary:
-        temporary.write_bytes(content)
-
-
-@contextlib.contextmanager
-def replaced_atomically(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Lets a block write a file so that a kill leaves the old one or the new.
-
-    The block writes to a temporary file beside the target. When it is done,
-    the bytes reach the disk and the file takes the target's name in one step.
-
-    Args:
-        path: Path of the file to make or replace.
-
-    Yields:
-        The path to write to; no file is there. It ends as `path` does, for
-        writers that go by the suffix.
-    """
-    path = pathlib.Path(path)
-    name = f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}"
-    temporary = path.with_name(name)
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -14,7 +14,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own storey and from those above it in this list.
 STOREYS = [
-    ("interrupts",),
+    ("interrupts", "arguments"),
+    ("files",),
     ("results", "result_types", "version", "progress"),
     ("data", "models", "training"),
     ("metrics",),
@@ -25,7 +26,9 @@ STOREYS = [
 ]
 # Inside metrics/, from the ground up.
 METRICS = [
-    ("weights", "class_weights", "chunks", "normalization", "gradients"),
+    ("weights", "class_weights", "chunks", "callers_code", "process_bound"),
+    ("normalization", "gradients"),
+    ("model_structure",),
     ("batches",),
     ("loss",),
     ("derivatives",),

@@ -2,26 +2,15 @@ import dataclasses
 import json
 import os
 import pathlib
-import resource
-import signal
-import stat
 import subprocess
 import sys
-import time
 
 import ml_dtypes
 import numpy as np
 import pytest
 
 import keras_sharpness
-from keras_sharpness.results import (
-    TEMPORARY_PREFIX,
-    Result,
-    decode,
-    encode,
-    replaced_atomically,
-    write_atomically,
-)
+from keras_sharpness.results import Result, decode, encode
 from keras_sharpness.version import __version__
 
 
@@ -371,70 +360,6 @@ def test_no_foreign_module_is_imported(tmp_path, monkeypatch, module):
 # -- files ------------------------------------------------------------------
 
 
-def temporaries(folder):
-    return [p for p in folder.iterdir() if p.name.startswith(TEMPORARY_PREFIX)]
-
-
-def test_write_atomically_makes_and_replaces(tmp_path):
-    path = tmp_path / "a.bin"
-    for content in (b"one", b"two", b""):
-        write_atomically(path, content)
-        assert path.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("umask", [0o022, 0o077])
-def test_files_have_the_permissions_of_any_new_file(tmp_path, umask):
-    before = os.umask(umask)
-    try:
-        write_atomically(tmp_path / "a", b"")
-        (tmp_path / "b").touch()
-    finally:
-        os.umask(before)
-    modes = [stat.S_IMODE((tmp_path / n).stat().st_mode) for n in "ab"]
-    assert modes[0] == modes[1] == 0o666 & ~umask
-
-
-def test_temporary_file_ends_as_the_target_does(tmp_path):
-    with replaced_atomically(tmp_path / "a.weights.h5") as temporary:
-        assert temporary.name.endswith(".weights.h5")
-        assert temporary.name.startswith(TEMPORARY_PREFIX)
-        assert not temporary.exists()
-        temporary.write_bytes(b"a")
-    assert os.listdir(tmp_path) == ["a.weights.h5"]
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_failure_keeps_the_old_file_and_leaves_no_other(tmp_path, error):
-    path = tmp_path / "a"
-    path.write_bytes(b"old")
-
-    def fail():
-        with replaced_atomically(path) as temporary:
-            temporary.write_bytes(b"half")
-            raise error
-
-    with pytest.raises(error):
-        fail()
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_full_disk_keeps_the_old_file_and_leaves_no_other(tmp_path):
-    """A limit on the size of files fails in the middle, as a full disk."""
-    path = tmp_path / "a"
-    path.write_bytes(b"old")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(OSError, match="File too large"):
-            write_atomically(path, b"x" * 5000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_result_that_cannot_be_encoded_keeps_the_old_file(tmp_path):
     path = tmp_path / "sample.json"
     Sample(value=1.0).save(path)
@@ -442,41 +367,3 @@ def test_result_that_cannot_be_encoded_keeps_the_old_file(tmp_path):
         Sample(value=object()).save(path)
     assert Sample.load(path).value == 1.0
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_missing_folder(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        write_atomically(tmp_path / "none" / "a", b"")
-
-
-WRITE_FOREVER = """
-import itertools, sys
-from keras_sharpness.results import write_atomically
-size = 4_000_000
-for i in itertools.count():
-    write_atomically(sys.argv[1], bytes([i % 251]) * size)
-    if i == 0:
-        print("ready", flush=True)
-"""
-
-
-def test_kill_leaves_the_old_file_or_the_new(tmp_path):
-    path = tmp_path / "a"
-    generator = np.random.default_rng(0)
-    for _ in range(8):
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITE_FOREVER, path], stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdout.readline() == b"ready\n"
-            time.sleep(generator.uniform(0.0, 0.05))
-            process.send_signal(signal.SIGKILL)
-        content = path.read_bytes()
-        assert len(content) == 4_000_000
-        assert len(set(content)) == 1
-    others = set(tmp_path.iterdir()) - {path}
-    assert others == set(temporaries(tmp_path))
-
-
-def test_temporary_files_are_hidden():
-    """Leftovers of a kill must not make a folder look used."""
-    assert TEMPORARY_PREFIX.startswith(".")

@@ -2,6 +2,8 @@
 
 import time
 
+from keras_sharpness import arguments
+
 
 class OutOfTime(Exception):
     """A measurement was broken off, because `max_seconds` had passed."""
@@ -21,17 +23,14 @@ class Budget:
     """
 
     def __init__(self, max_seconds: float | None, max_share: float | None):
-        for name, value in (
-            ("max_seconds", max_seconds),
-            ("max_share", max_share),
-        ):
-            if value is not None and not value > 0.0:
-                raise ValueError(
-                    f"`{name}` must be positive. Received: {name}={value}. "
-                    "Leave it out to measure without a limit."
-                )
-        self.max_seconds = max_seconds
-        self.max_share = max_share
+        remedy = "Leave it out to measure without a limit."
+        self.max_seconds, self.max_share = (
+            arguments.real(name, value, above=0.0, optional=True, remedy=remedy)
+            for name, value in (
+                ("max_seconds", max_seconds),
+                ("max_share", max_share),
+            )
+        )
         self.start()
 
     @property

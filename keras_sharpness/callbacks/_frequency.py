@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from keras_sharpness import arguments
+
 Frequency = Literal["epoch"] | int
 
 
@@ -17,13 +19,14 @@ def check_frequency(frequency: Frequency) -> Frequency:
     Raises:
         ValueError: For anything else.
     """
-    is_number = isinstance(frequency, int) and not isinstance(frequency, bool)
-    if frequency != "epoch" and not (is_number and frequency > 0):
-        raise ValueError(
-            "`frequency` must be 'epoch' or a positive number of batches. "
-            f"Received: frequency={frequency!r}."
-        )
-    return frequency
+    if isinstance(frequency, str) and frequency == "epoch":
+        return frequency
+    return arguments.integer(
+        "frequency",
+        frequency,
+        least=1,
+        remedy="Pass a number of batches, or 'epoch'.",
+    )
 
 
 class BatchCounter:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Unpack
 import keras
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.callbacks._budget import Budget, OutOfTime
 from keras_sharpness.callbacks._frequency import (
     BatchCounter,
@@ -91,7 +92,7 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
         super().__init__()
         check_options(x, y, options)
         self.x, self.y = x, y
-        self.name = name
+        self.name = arguments.text("name", name)
         self.frequency = check_frequency(frequency)
         self._options = options
         self._budget = Budget(max_seconds, max_share)

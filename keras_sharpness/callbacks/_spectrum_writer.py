@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_sharpness.files import check_folder
 from keras_sharpness.metrics.density import SpectralDensity
 
 _NUM_BUCKETS = 100
@@ -22,6 +23,7 @@ class SpectrumWriter:
 
     Raises:
         ImportError: If TensorBoard is not installed.
+        OSError: If no file can be written there.
     """
 
     def __init__(self, log_dir: str | os.PathLike, name: str):
@@ -34,7 +36,7 @@ class SpectrumWriter:
         self._metadata = metadata.create_summary_metadata(
             display_name=None, description=None
         )
-        self._folder = os.path.join(log_dir, name)
+        self._folder = str(check_folder(log_dir, "log_dir") / name)
         self._name = name
         self._writer: tf.summary.SummaryWriter | None = None
 

@@ -15,12 +15,13 @@ from keras_sharpness.callbacks.saved_trajectory import (
     read_checkpoint,
     read_index,
 )
-from keras_sharpness.metrics.weights import WeightLayout
-from keras_sharpness.results import (
+from keras_sharpness.files import (
     TEMPORARY_PREFIX,
+    check_folder,
     replaced_atomically,
     write_atomically,
 )
+from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.training.fingerprint import describe_model, differences
 
 _FILE = re.compile(r"checkpoint-\d{8,}\.npz", re.ASCII)
@@ -39,6 +40,7 @@ class TrajectoryFolder:
 
     Raises:
         ValueError: If there are files of others in the folder.
+        OSError: If it cannot be made, or written to.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class TrajectoryFolder:
         model: keras.Model,
         max_checkpoints: int,
     ):
-        self._folder = pathlib.Path(folder)
+        self._folder = check_folder(folder, "folder")
         self._model = model
         self._layout = WeightLayout(model)
         self._network = describe_model(model)
@@ -86,7 +88,6 @@ class TrajectoryFolder:
         Raises:
             ValueError: If another training is in the folder.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         index = read_index(self._folder)
         if index is not None:
             reason = self._why_not(index, step)
@@ -198,10 +199,6 @@ class TrajectoryFolder:
         )
 
     def _check_content(self) -> None:
-        if self._folder.exists() and not self._folder.is_dir():
-            raise ValueError(
-                f"{self._folder} is a file. Pass a folder for the trajectory."
-            )
         foreign = [
             path.name for path in self._content() if not _is_own(path.name)
         ]
@@ -221,7 +218,7 @@ class TrajectoryFolder:
                 path.unlink()
 
     def _content(self) -> list[pathlib.Path]:
-        return list(self._folder.iterdir()) if self._folder.is_dir() else []
+        return list(self._folder.iterdir())
 
 
 def _is_own(name: str) -> bool:

@@ -195,6 +195,7 @@ class _Scaled(LinearOperator):
 
     def __init__(self, operator: LinearOperator, diagonal: np.ndarray):
         super().__init__(np.float64, operator.shape)
+        self.objective = operator.objective
         self._operator = operator
         self._diagonal = diagonal[:, None]
 
@@ -210,6 +211,7 @@ def _search(found: Eigenvalues) -> dict[str, Any]:
         "residual": float(found.residuals[0]),
         "converged": bool(found.converged[0]),
         "tolerance": found.tolerance,
+        "miss_probability": found.miss_probability,
         "num_products": found.num_products,
         "num_pilot_samples": found.num_pilot_samples,
         "num_pilot_products": found.num_pilot_products,

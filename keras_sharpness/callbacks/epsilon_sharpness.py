@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+from keras_sharpness import arguments
 from keras_sharpness.callbacks._measurement import Measurement
 from keras_sharpness.callbacks._objective import MeasurementOptions
 from keras_sharpness.metrics.epsilon_sharpness import (
@@ -104,11 +105,15 @@ class EpsilonSharpness(Measurement):
     ):
         super().__init__(x, y, name=name, **options)
         self._arguments = {
-            "epsilon": epsilon,
-            "subspace_dim": subspace_dim,
-            "maximizer": maximizer,
-            "max_iterations": max_iterations,
-            "seed": seed,
+            "epsilon": arguments.real("epsilon", epsilon, above=0.0),
+            "subspace_dim": arguments.integer(
+                "subspace_dim", subspace_dim, least=1, optional=True
+            ),
+            "maximizer": arguments.one_of("maximizer", maximizer, Maximizer),
+            "max_iterations": arguments.integer(
+                "max_iterations", max_iterations, least=1
+            ),
+            "seed": arguments.seed(seed),
         }
 
     def keys(self) -> list[str]:

@@ -31,7 +31,9 @@ class HessianEigenvalues(Measurement):
     Other searches, for k > 1 and the smallest too, start from the
     eigenvectors that the last one found, so that they take a few products, and
     follow one more than is asked for, which may overtake the others. The first
-    search and every tenth after it start from random vectors. Written into the
+    search and every tenth after it start from random vectors, and find the
+    largest but for a chance of one in a thousand; between them a new one may
+    be missed, and `miss_probability` of the result is None. Written into the
     logs of every epoch:
 
     * `hessian_eigenvalue`, the largest, then `hessian_eigenvalue_2` to `_k`;
@@ -52,8 +54,7 @@ class HessianEigenvalues(Measurement):
             eigenvalue is good enough. Its error is about `tolerance² λ²` over
             the distance to the next eigenvalue: with 0.05, around 1 % where
             that is a quarter of λ. `ks.hessian_eigenvalues` takes 1e-3, which
-            costs about three times as much. A search that stops this early may
-            settle on the second eigenvector instead of the first.
+            costs half as much again.
         max_products: Int. At the most, as for `ks.hessian_eigenvalues`.
         seed: Int. For the start vectors.
         log_dir: Path. Histograms of the eigenvalues are written to a run of
@@ -105,9 +106,6 @@ class HessianEigenvalues(Measurement):
         name: str = "hessian_eigenvalue",
         **options: Unpack[MeasurementOptions],
     ):
-        super().__init__(x, y, name=name, log_dir=log_dir, **options)
-        self.k = k
-        self.which = which
         self._search = WarmStart(
             k=k,
             which=which,
@@ -115,6 +113,9 @@ class HessianEigenvalues(Measurement):
             max_products=max_products,
             seed=seed,
         )
+        self.k = k
+        self.which = which
+        super().__init__(x, y, name=name, log_dir=log_dir, **options)
 
     def keys(self) -> list[str]:
         """The keys of the eigenvalues, in the order of the results."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+from keras_sharpness import arguments
 from keras_sharpness.callbacks._measurement import Measurement
 from keras_sharpness.callbacks._objective import MeasurementOptions
 from keras_sharpness.metrics.objective import Objective
@@ -76,9 +77,9 @@ class HessianTrace(Measurement):
     ):
         super().__init__(x, y, name=name, **options)
         self._arguments = {
-            "num_probes": num_probes,
-            "method": method,
-            "seed": seed,
+            "num_probes": arguments.integer("num_probes", num_probes, least=2),
+            "method": arguments.one_of("method", method, Method),
+            "seed": arguments.seed(seed),
         }
 
     def keys(self) -> list[str]:

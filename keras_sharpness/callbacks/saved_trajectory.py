@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_sharpness import arguments
+
 INDEX = "index.json"
 FORMAT = "keras_sharpness weight trajectory"
 
@@ -69,7 +71,7 @@ class SavedTrajectory(Sequence):
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = pathlib.Path(folder)
+        self.folder = arguments.path("folder", folder)
         index = read_index(self.folder)
         if index is None:
             raise FileNotFoundError(

@@ -6,6 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.callbacks._measurement import Measurement
 from keras_sharpness.callbacks._objective import MeasurementOptions
 from keras_sharpness.callbacks._spectrum_writer import SpectrumWriter
@@ -94,9 +95,9 @@ class SpectralDensity(Measurement):
     ):
         super().__init__(x, y, name=name, log_dir=log_dir, **options)
         self._arguments = {
-            "num_probes": num_probes,
-            "num_steps": num_steps,
-            "seed": seed,
+            "num_probes": arguments.integer("num_probes", num_probes, least=1),
+            "num_steps": arguments.integer("num_steps", num_steps, least=2),
+            "seed": arguments.seed(seed),
         }
 
     def keys(self) -> list[str]:

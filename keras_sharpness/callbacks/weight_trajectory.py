@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_sharpness import arguments
 from keras_sharpness.callbacks._frequency import (
     BatchCounter,
     Frequency,
@@ -72,16 +73,15 @@ class WeightTrajectory(keras.callbacks.Callback):
         overwrite: bool = False,
     ):
         super().__init__()
-        if not isinstance(max_checkpoints, int) or max_checkpoints < 3:
-            raise ValueError(
-                "`max_checkpoints` must be an integer of at least 3, for the "
-                "start, the end and one between. Received: "
-                f"max_checkpoints={max_checkpoints}."
-            )
-        self.folder = folder
+        self.folder = arguments.path("folder", folder)
         self.frequency = check_frequency(frequency)
-        self.max_checkpoints = max_checkpoints
-        self.overwrite = overwrite
+        self.max_checkpoints = arguments.integer(
+            "max_checkpoints",
+            max_checkpoints,
+            least=3,
+            remedy="These are the start, the end and one between.",
+        )
+        self.overwrite = arguments.boolean("overwrite", overwrite)
         if frequency != "epoch":
             # Not defined in the class: `ks.train` leaves out what no callback
             # asks for, and is faster then.

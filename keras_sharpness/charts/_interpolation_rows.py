@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import (
     Axis,
     axis_from_zero,
@@ -139,13 +140,11 @@ def read_curves(
         ValueError: If there are none, or they do not share losses, data sets
             and path.
     """
-    runs = (
-        {str(name): run for name, run in interpolation.items()}
-        if isinstance(interpolation, Mapping)
-        else {"": interpolation}
+    runs = arguments.results(
+        "interpolation", interpolation, "Interpolation", "`ks.interpolate(…)`"
     )
     frames = [run.to_frame().assign(run=name) for name, run in runs.items()]
-    if not frames or any(frame.empty for frame in frames):
+    if any(frame.empty for frame in frames):
         raise ValueError(
             "`interpolation` is empty, so there is nothing to draw. Pass what "
             "`ks.interpolate(...)` returned, or a dict of such results."

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import (
     Axis,
     axis_from_zero,
@@ -36,7 +37,7 @@ def loss_axis(losses: pd.Series, *, log: bool, keep: float = 0.0) -> Axis:
             "No loss is finite, so there is nothing to draw. Measure over a "
             "smaller range, e.g. `alphas=np.linspace(-0.1, 0.1, 25)`."
         )
-    if log:
+    if arguments.boolean("log", log):
         if not (finite > 0).any():
             raise ValueError(
                 "A logarithmic axis needs a positive loss; there is none. "

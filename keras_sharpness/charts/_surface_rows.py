@@ -7,6 +7,7 @@ import contourpy
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis, log_axis
 
 if TYPE_CHECKING:
@@ -160,15 +161,9 @@ def read_cells(
     surface = surface.coarse()
     names = list(surface.losses)
     data = names[0] if data is None else data
-    if data not in surface.losses:
-        raise ValueError(
-            f"`data` must be one of {', '.join(map(repr, names))}. "
-            f"Received: data={data!r}."
-        )
-    if value not in ("loss", "accuracy"):
-        raise ValueError(
-            f"`value` must be 'loss' or 'accuracy'. Received: value={value!r}."
-        )
+    arguments.one_of("data", data, names)
+    arguments.one_of("value", value, ("loss", "accuracy"))
+    arguments.boolean("log", log)
     if value == "accuracy" and data not in surface.accuracies:
         raise ValueError(
             f"There is no accuracy of {data!r}: its targets are not classes. "
@@ -197,11 +192,10 @@ def _axis(
             "`alphas=np.linspace(-0.1, 0.1, 25)`."
         )
     if domain is not None:
-        low, high = (float(end) for end in domain)
-        if not (np.isfinite([low, high]).all() and low < high):
-            raise ValueError(
-                "`domain` must be two finite numbers, the smaller one first. "
-                f"Received: domain={domain!r}."
+        low, high = arguments.array("domain", domain, shape=(2,)).tolist()
+        if not low < high:
+            raise arguments.refuse(
+                "domain", domain, "two numbers, the smaller one first"
             )
     else:
         low, high = float(finite.min()), float(finite.max())

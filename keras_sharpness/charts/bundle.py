@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis
 from keras_sharpness.charts._loss_axis import beyond, loss_axis
 from keras_sharpness.charts._rows import inline_data
@@ -67,6 +68,7 @@ def bundle_chart(
     chart = bundle_chart(direction_bundle(objective, num_directions=3))
     ```
     """
+    arguments.text("title", title, optional=True, empty=True)
     runs = _runs(bundle)
     first = next(iter(runs.values()))
     data = next(iter(first.losses)) if data is None else data
@@ -113,24 +115,21 @@ def bundle_chart(
 def _runs(
     bundle: "DirectionBundle | Mapping[str, DirectionBundle]",
 ) -> "dict[str, DirectionBundle]":
-    if not isinstance(bundle, Mapping):
-        return {"": bundle}
-    if not 1 <= len(bundle) <= _MOST_MODELS:
+    runs = arguments.results(
+        "bundle", bundle, "DirectionBundle", "`ks.direction_bundle(…)`"
+    )
+    if len(runs) > _MOST_MODELS:
         raise ValueError(
             f"`bundle` must hold one to {_MOST_MODELS} bundles. Received: "
-            f"{len(bundle)}. Draw several charts."
+            f"{len(runs)}. Draw several charts."
         )
-    return {shorten(str(name)): run for name, run in bundle.items()}
+    return {shorten(name): run for name, run in runs.items()}
 
 
 def _frame(runs: "dict[str, DirectionBundle]", data: str) -> pd.DataFrame:
     frames = []
     for name, run in runs.items():
-        if data not in run.losses:
-            raise ValueError(
-                f"`data` must be one of {', '.join(map(repr, run.losses))}. "
-                f"Received: data={data!r}."
-            )
+        arguments.one_of("data", data, run.losses)
         rows = run.to_frame()
         frames.append(rows[rows["data"] == data].assign(model=name))
     frame = pd.concat(frames, ignore_index=True)

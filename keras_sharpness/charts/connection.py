@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis
 from keras_sharpness.charts._loss_axis import beyond, loss_axis
 from keras_sharpness.charts._rows import inline_data
@@ -70,6 +71,12 @@ def connection_chart(
     Reference:
         Garipov et al. 2018, https://arxiv.org/abs/1802.10026, Figures 1 and 2.
     """
+    arguments.text("title", title, optional=True, empty=True)
+    arguments.text("start_name", start_name)
+    arguments.text("end_name", end_name)
+    arguments.results(
+        "connection", connection, "Connection", "`ks.connect_minima(…)`"
+    )
     start, end = shorten(start_name), shorten(end_name)
     frame = connection.to_frame()
     frame["accuracy"] = 100.0 * frame["accuracy"]

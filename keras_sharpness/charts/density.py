@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis, log_axis
 from keras_sharpness.charts._rows import inline_data
 from keras_sharpness.charts._text import heading, number, shorten, span
@@ -75,6 +76,8 @@ def density_chart(
     Reference:
         Ghorbani, Krishnan and Xiao 2019, https://arxiv.org/abs/1901.10159.
     """
+    arguments.text("title", title, optional=True, empty=True)
+    arguments.boolean("log_density", log_density)
     runs = _runs(density)
     rows = _rows(runs)
     single = [_height_of_one(run) for run in runs.values()]
@@ -97,14 +100,15 @@ def density_chart(
 def _runs(
     density: "SpectralDensity | Mapping[str, SpectralDensity]",
 ) -> "dict[str, SpectralDensity]":
-    if not isinstance(density, Mapping):
-        return {"": density}
-    if not 1 <= len(density) <= _MOST_CURVES:
+    runs = arguments.results(
+        "density", density, "SpectralDensity", "`ks.spectral_density(…)`"
+    )
+    if len(runs) > _MOST_CURVES:
         raise ValueError(
             f"`density` must hold one to {_MOST_CURVES} densities. Received: "
-            f"{len(density)}. Draw several charts."
+            f"{len(runs)}. Draw several charts."
         )
-    return {shorten(str(name)): run for name, run in density.items()}
+    return {shorten(name): run for name, run in runs.items()}
 
 
 def _rows(runs: "dict[str, SpectralDensity]") -> pd.DataFrame:

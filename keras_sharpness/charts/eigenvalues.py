@@ -4,6 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis, log_axis
 from keras_sharpness.charts._batches import Kinds, batch_kinds
 from keras_sharpness.charts._rows import inline_data, require_columns
@@ -47,6 +48,8 @@ def eigenvalue_chart(
     chart = eigenvalue_chart(frame)
     ```
     """
+    arguments.text("title", title, optional=True, empty=True)
+    arguments.text("color", color)
     require_columns(frame, ["eigenvalue", color])
     rows = _rows(frame, color)
     kinds = batch_kinds(rows, color)

@@ -4,8 +4,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import linear_axis, log_axis
-from keras_sharpness.charts._rows import inline_data
+from keras_sharpness.charts._rows import inline_data, require_columns
 from keras_sharpness.charts._text import heading, number
 from keras_sharpness.charts.theme import themed
 
@@ -45,6 +46,8 @@ def epochs_chart(
     chart = ks.charts.epochs_chart(rows, quantity="trace", groups=["small"])
     ```
     """
+    require_columns(rows, ["run", "group", "epoch", "value"], name="rows")
+    arguments.text("quantity", quantity)
     rows = rows[np.isfinite(rows["value"].astype(float))]
     if rows.empty:
         raise ValueError(

@@ -7,7 +7,9 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._rows import inline_data
+from keras_sharpness.charts.theme import check_chart
 
 _COUNTED = re.compile(
     r"(?<=id=\")(clip|gradient_)\d+(?=\")|(?<=url\(#)(clip|gradient_)\d+(?=\))"
@@ -83,11 +85,12 @@ def to_png(chart: alt.TopLevelMixin, *, scale_factor: float = 2.0) -> bytes:
     assert image.startswith(b"\x89PNG")
     ```
     """
-    if not scale_factor > 0:
-        raise ValueError(
-            "`scale_factor` must be positive. Received: "
-            f"scale_factor={scale_factor}. Pass e.g. `scale_factor=2`."
-        )
+    scale_factor = arguments.real(
+        "scale_factor",
+        scale_factor,
+        above=0.0,
+        remedy="Pass e.g. `scale_factor=2`.",
+    )
     return vl_convert.vegalite_to_png(specification(chart), scale=scale_factor)
 
 
@@ -113,11 +116,12 @@ def to_csv(rows: pd.DataFrame | HasFrame) -> str:
     ```
     """
     if not isinstance(rows, pd.DataFrame):
-        if not hasattr(rows, "to_frame"):
-            raise ValueError(
-                "`rows` must be a DataFrame or a result with `to_frame()`. "
-                f"Received: {type(rows).__name__}. Pass the result that the "
-                "chart was made from."
+        if not hasattr(rows, "to_frame") or isinstance(rows, type):
+            raise arguments.refuse(
+                "rows",
+                rows,
+                "a DataFrame or a result with `to_frame()`",
+                "Pass the result that the chart was made from.",
             )
         rows = rows.to_frame()
     if rows.empty:
@@ -127,13 +131,7 @@ def to_csv(rows: pd.DataFrame | HasFrame) -> str:
 
 def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """The chart as Vega-Lite JSON, whatever the number of its rows."""
-    if not isinstance(chart, alt.TopLevelMixin):
-        raise ValueError(
-            "`chart` must be an Altair chart. Received: "
-            f"{type(chart).__name__}. Draw the result first, e.g. with "
-            "`interpolation_chart(...)`."
-        )
-    return _with_inline_data(chart).to_dict()
+    return _with_inline_data(check_chart(chart)).to_dict()
 
 
 def _with_inline_data(chart: Any) -> Any:

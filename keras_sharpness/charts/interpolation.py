@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis
 from keras_sharpness.charts._interpolation_hover import hover_bands
 from keras_sharpness.charts._interpolation_rows import Curves, read_curves
@@ -76,6 +77,10 @@ def interpolation_chart(
     Reference:
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Figures 3 and 7.
     """
+    arguments.text("title", title, optional=True, empty=True)
+    arguments.text("start_name", start_name)
+    arguments.text("end_name", end_name)
+    arguments.boolean("log_loss", log_loss)
     curves = read_curves(interpolation)
     start, end = shorten(start_name), shorten(end_name)
     loss_axis = curves.loss_axis(log_loss)

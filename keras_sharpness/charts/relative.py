@@ -6,8 +6,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import log_axis
-from keras_sharpness.charts._rows import inline_data
+from keras_sharpness.charts._rows import inline_data, require_columns
 from keras_sharpness.charts._text import heading, number
 from keras_sharpness.charts.theme import themed
 
@@ -56,6 +57,10 @@ def relative_chart(
     )
     ```
     """
+    require_columns(
+        rows, ["minimum", "quantity", "group", "value", "ratio"], name="rows"
+    )
+    arguments.text("reference", reference)
     rows = rows[np.isfinite(rows["ratio"]) & (rows["ratio"] > 0)]
     if rows.empty:
         raise ValueError(

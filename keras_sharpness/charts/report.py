@@ -11,10 +11,11 @@ import jinja2
 import pandas as pd
 import vl_convert
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._tables import text_table
 from keras_sharpness.charts.export import specification, to_svg
-from keras_sharpness.charts.theme import chart_config, themed
-from keras_sharpness.results import write_atomically
+from keras_sharpness.charts.theme import chart_config, check_chart, themed
+from keras_sharpness.files import check_file, write_atomically
 from keras_sharpness.version import __version__
 
 
@@ -41,6 +42,19 @@ class Section:
     chart: alt.TopLevelMixin | None = None
     caption: str | None = None
     alt_text: str | None = None
+
+    def __post_init__(self) -> None:
+        arguments.text("heading", self.heading)
+        for name in ("table_caption", "caption", "alt_text"):
+            arguments.text(name, getattr(self, name), optional=True, empty=True)
+        given = self.paragraphs
+        arguments.instance("paragraphs", given, Sequence, "text or texts")
+        for paragraph in given:
+            arguments.text("paragraphs", paragraph, empty=True)
+        if self.table is not None:
+            arguments.instance("table", self.table, pd.DataFrame, "a DataFrame")
+        if self.chart is not None:
+            check_chart(self.chart)
 
 
 def write_report(
@@ -81,6 +95,7 @@ def write_report(
         assert "205.14" in path.read_text()
     ```
     """
+    check_file(path)
     html = report_html(
         title=title, sections=sections, subtitle=subtitle, footer=footer
     )
@@ -116,17 +131,19 @@ def report_html(
     html = report_html(title="Empty", sections=[Section(heading="Nothing")])
     ```
     """
-    sections = list(sections)
+    arguments.text("title", title)
+    arguments.text("subtitle", subtitle, optional=True, empty=True)
+    arguments.text("footer", footer, optional=True, empty=True)
+    remedy = "Pass at least one Section(heading=…)."
+    arguments.instance(
+        "sections", sections, Sequence, "a list of Section objects", remedy
+    )
     if not sections:
-        raise ValueError(
-            "`sections` is empty. Pass at least one Section(heading=...)."
-        )
+        raise ValueError(f"`sections` is empty. {remedy}")
     for section in sections:
-        if not isinstance(section, Section):
-            raise ValueError(
-                "`sections` must hold Section objects. Received: "
-                f"{type(section).__name__}. Pass Section(heading=..., ...)."
-            )
+        arguments.instance(
+            "sections", section, Section, "a list of Section objects", remedy
+        )
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_sharpness.charts", "."),
         autoescape=True,

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis, log_axis
 from keras_sharpness.charts._batches import Kinds, batch_kinds
 from keras_sharpness.charts._rows import inline_data, require_columns
@@ -70,6 +71,9 @@ def sharpness_chart(
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Tables 2 and 3.
     """
     y = y or success_column(frame)
+    arguments.text("title", title, optional=True, empty=True)
+    for name, column in (("x", x), ("y", y), ("color", color)):
+        arguments.text(name, column)
     require_columns(frame, [x, y, color])
     rows, factor = _rows(frame, x, y)
     kinds = batch_kinds(rows, color)

@@ -7,6 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import linear_axis
 from keras_sharpness.charts._rows import inline_data
 from keras_sharpness.charts._surface_overlays import (
@@ -94,10 +95,21 @@ def surface_chart(
     Reference:
         Li et al. 2018, https://arxiv.org/abs/1712.09913, Figures 1 and 9.
     """
-    if num_levels < 0:
-        raise ValueError(
-            "`num_levels` must not be negative. Received: "
-            f"num_levels={num_levels}."
+    arguments.text("title", title, optional=True, empty=True)
+    num_levels = arguments.integer("num_levels", num_levels, least=0)
+    if levels is not None:
+        levels = arguments.array("levels", levels, shape=(None,))
+    names = {} if names is None else names
+    arguments.instance("names", names, Mapping, "a dict from names to names")
+    for name in names.values():
+        arguments.text("names", name)
+    arguments.results("surface", surface, "LossSurface", "`loss_surface(…)`")
+    if trajectory is not None:
+        arguments.results(
+            "trajectory",
+            trajectory,
+            "ProjectedTrajectory",
+            "`project_trajectory(…)`",
         )
     cells = read_cells(surface, data=data, value=value, log=log, domain=domain)
     settings = cells.surface.objectives.get(cells.data, {})
@@ -110,7 +122,7 @@ def surface_chart(
         chosen = (
             nice_levels(cells.axis, num_levels)
             if levels is None
-            else np.sort(np.asarray(levels, dtype=np.float64))
+            else np.sort(levels)
         )
         if log and np.any(chosen <= 0):
             raise ValueError(
@@ -120,7 +132,7 @@ def surface_chart(
         layers += _contours(cells, chosen, x, y)
     if trajectory is not None:
         layers += trajectory_layers(cells, trajectory, x, y)
-    layers += anchor_layers(cells, names or {}, x, y)
+    layers += anchor_layers(cells, names, x, y)
     plain = what.replace(" (%)", "")
     text = title or (
         plain if cells.data == "data" else f"{plain} on the {cells.data} data"

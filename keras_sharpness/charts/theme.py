@@ -1,8 +1,10 @@
 """How all charts look, on a light and on a dark page."""
 
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 import altair as alt
+
+from keras_sharpness import arguments
 
 Mode = Literal["light", "dark"]
 AnyChart = TypeVar("AnyChart", bound=alt.TopLevelMixin)
@@ -72,11 +74,7 @@ def chart_config(mode: Mode = "light") -> dict[str, Any]:
     assert chart_config("light")["background"] == "#FFFFFF"
     ```
     """
-    if mode not in get_args(Mode):
-        raise ValueError(
-            "`mode` must be one of "
-            f"{', '.join(map(repr, get_args(Mode)))}. Received: mode={mode!r}."
-        )
+    arguments.one_of("mode", mode, Mode)
     color = COLORS[mode]
     ink, muted = color["ink"], color["muted"]
     return {
@@ -173,6 +171,27 @@ def chart_config(mode: Mode = "light") -> dict[str, Any]:
     }
 
 
+def check_chart(chart: Any) -> Any:
+    """Refuses what is no chart.
+
+    Args:
+        chart: What a caller passed.
+
+    Returns:
+        The chart.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return arguments.instance(
+        "chart",
+        chart,
+        alt.TopLevelMixin,
+        "an Altair chart",
+        "Draw the result first, e.g. with `interpolation_chart(…)`.",
+    )
+
+
 def themed(chart: AnyChart, mode: Mode = "light") -> AnyChart:
     """A copy of the chart in our light or dark look.
 
@@ -197,7 +216,7 @@ def themed(chart: AnyChart, mode: Mode = "light") -> AnyChart:
     assert dark.to_dict()["config"]["background"] == "#0E1117"
     ```
     """
-    copy = chart.copy(deep=False)
+    copy = check_chart(chart).copy(deep=False)
     copy.config = alt.Config.from_dict(chart_config(mode))
     return copy
 

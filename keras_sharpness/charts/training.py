@@ -7,6 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis, log_axis
 from keras_sharpness.charts._batches import Kinds, batch_kinds
 from keras_sharpness.charts._rows import inline_data
@@ -56,6 +57,16 @@ def training_chart(
     chart = training_chart({"seed 0": history})
     ```
     """
+    arguments.text("title", title, optional=True, empty=True)
+    arguments.instance(
+        "histories",
+        histories,
+        Mapping,
+        "a dict from a name to what `ks.train(…)` returned",
+    )
+    arguments.results(
+        "histories", histories, "TrainingHistory", "`ks.train(…)`"
+    )
     frame = _frame(histories)
     kinds = batch_kinds(frame, "batch_size")
     frame["kind"] = kinds.labels

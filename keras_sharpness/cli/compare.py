@@ -80,7 +80,9 @@ def _compare(values: dict[str, Any]) -> None:
     dataset = data.load(values["dataset"], data_dir=values["data_dir"])
     _check_classes(dataset, values["network"])
     small = values["small_batch"]
-    large = values["large_batch"] or len(dataset.x_train) // 10
+    large = values["large_batch"]
+    if large is None:
+        large = len(dataset.x_train) // 10
     name = values["network"].lower()
     out = values["out"] or pathlib.Path(
         "runs", f"{name}-{dataset.name}-{small}-{large}"

@@ -48,16 +48,13 @@ def measure(**values: Any) -> None:
 def _measure(values: dict[str, Any]) -> None:
     import rich.console
 
-    from keras_sharpness import data, results, saving, studies
+    from keras_sharpness import data, files, saving, studies
 
     values, plan = make_plan(values)
     path, json_file = values["model_file"], values["json_file"]
     description = saving.inspect_model(path)
-    if json_file is not None and not json_file.resolve().parent.is_dir():
-        raise ValueError(
-            f"There is no folder {json_file.parent} for `--json`. Make it "
-            "first, or name another file."
-        )
+    if json_file is not None:
+        files.check_file(json_file, "--json")
     dataset = data.load(values["dataset"], data_dir=values["data_dir"])
     mismatch = saving.data_mismatch(
         description, dataset.x_train.shape, x_values=dataset.x_train
@@ -82,7 +79,7 @@ def _measure(values: dict[str, Any]) -> None:
     rich.console.Console().print(_table(path, dataset, found))
     if json_file is not None:
         content = {name: result.to_dict() for name, result in found.items()}
-        results.write_atomically(
+        files.write_atomically(
             json_file, json.dumps(content, indent=1).encode()
         )
         click.echo(f"Results: {json_file}")
@@ -90,6 +87,8 @@ def _measure(values: dict[str, Any]) -> None:
 
 def _loss(name: str | None, from_logits: bool) -> Any:
     import keras
+
+    from keras_sharpness.training.targets import keras_loss
 
     if name is None:
         if from_logits:
@@ -99,7 +98,7 @@ def _loss(name: str | None, from_logits: bool) -> Any:
             )
         return None
     if not from_logits:
-        return keras.losses.get(name)
+        return keras_loss(name)
     camel = "".join(part.capitalize() for part in name.split("_"))
     kind = getattr(keras.losses, name, None)
     kind = (

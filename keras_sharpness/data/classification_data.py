@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.data.sample_data import SampleData
 
 
@@ -50,15 +51,19 @@ class ClassificationData(SampleData):
     class_names: tuple[str, ...] | None = None
 
     def _check_targets(self) -> None:
-        if self.num_classes < 2:
-            raise ValueError(
-                f"{self.name!r} must have at least two classes. Received: "
-                f"num_classes={self.num_classes}."
+        arguments.integer("num_classes", self.num_classes, least=2)
+        if self.class_names is not None:
+            arguments.instance(
+                "class_names",
+                self.class_names,
+                list | tuple,
+                "a tuple of names",
             )
         if self.class_names and len(self.class_names) != self.num_classes:
             raise ValueError(
-                f"{self.name!r} must have a name for each class. Received: "
-                f"{len(self.class_names)} names of {self.num_classes} classes."
+                f"`class_names` of {self.name!r} must hold a name for each "
+                f"class. Received: {len(self.class_names)} names of "
+                f"{self.num_classes} classes."
             )
         self._check_labels("y_train", self.y_train, len(self.x_train))
         self._check_labels("y_test", self.y_test, len(self.x_test))

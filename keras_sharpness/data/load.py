@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.data._builders import EMBEDDED, find_builder, prepare
 from keras_sharpness.data.classification_data import ClassificationData
 from keras_sharpness.data.npz import load_npz, to_unit_range
@@ -69,9 +70,20 @@ def load(
     assert data.num_classes == 10
     ```
     """
-    if str(name).endswith(".npz"):
+    arguments.instance(
+        "name",
+        name,
+        str | os.PathLike,
+        "the name of a data set, or the path of an `.npz` archive",
+    )
+    name = str(name)
+    data_dir = arguments.path("data_dir", data_dir, optional=True)
+    arguments.boolean("download", download)
+    arguments.text("train_split", train_split)
+    arguments.text("test_split", test_split, optional=True)
+    if name.endswith(".npz"):
         return load_npz(name)
-    builder = find_builder(str(name), data_dir)
+    builder = find_builder(name, data_dir)
     # Before the download: some of the other sets are very large.
     label = _checked_label(builder)
     builder = prepare(builder, download=download)
@@ -83,7 +95,7 @@ def load(
     x_test, y_test = _read(builder, test_split)
     info = builder.info
     return ClassificationData(
-        name=str(name),
+        name=name,
         x_train=x_train,
         y_train=y_train,
         x_test=x_test,

@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.data.classification_data import ClassificationData
 from keras_sharpness.data.sample_data import SampleData
 
@@ -62,7 +63,7 @@ def load_npz(path: str | os.PathLike) -> SampleData:
     assert data.input_shape == (360,)
     ```
     """
-    path = pathlib.Path(path).expanduser()
+    path = arguments.path("path", path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no file {path}. Pass the path of an `.npz` archive with "

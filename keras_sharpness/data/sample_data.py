@@ -5,6 +5,8 @@ from typing import Self
 
 import numpy as np
 
+from keras_sharpness import arguments
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class SampleData:
@@ -56,6 +58,13 @@ class SampleData:
     licence: str | None = None
 
     def __post_init__(self) -> None:
+        for name in ("name", "source"):
+            arguments.text(name, getattr(self, name))
+        arguments.text("licence", self.licence, optional=True)
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            value = getattr(self, name)
+            arguments.complete(name, value)
+            arguments.instance(name, value, np.ndarray, "a NumPy array")
         self._check_samples("x_train", self.x_train)
         self._check_samples("x_test", self.x_test)
         kinds = self.x_train.dtype.kind == "f", self.x_test.dtype.kind == "f"
@@ -162,13 +171,18 @@ def _chosen(
     seed: int | None,
     key: int,
 ) -> slice | np.ndarray:
+    number = arguments.integer(
+        argument,
+        number,
+        least=1,
+        most=available,
+        optional=True,
+        remedy=f"There are {available} samples.",
+    )
+    if seed is not None:
+        arguments.seed(seed)
     if number is None:
         return slice(None)
-    if not 1 <= number <= available:
-        raise ValueError(
-            f"`{argument}` must be from 1 to {available}, the samples there "
-            f"are. Received: {argument}={number}."
-        )
     if seed is None:
         return slice(number)
     # The key keeps the two choices independent of each other.

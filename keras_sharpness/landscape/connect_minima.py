@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.adam import Adam
 from keras_sharpness.landscape.barrier import barrier
 from keras_sharpness.landscape.connection import Connection
 from keras_sharpness.landscape.curves import Curve, curve_coefficients
-from keras_sharpness.landscape.directions import check_options
 from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.stopping import StopOption, stop_function
@@ -114,10 +114,14 @@ def connect_minima(
     stopped = stop_function(stop)
     objectives = as_objectives(objective)
     first = next(iter(objectives.values()))
-    curve_coefficients(curve, 0.0)  # refuses an unknown curve before any work
-    check_options("filter", "none", seed)
-    trainers = [first] if minibatches is None else list(minibatches)
-    _check_options(first, trainers, num_steps, learning_rate, num_points)
+    arguments.one_of("curve", curve, Curve)
+    num_steps = arguments.integer("num_steps", num_steps, least=0)
+    num_points = arguments.integer("num_points", num_points, least=3)
+    learning_rate = arguments.real(
+        "learning_rate", learning_rate, above=0.0, optional=True
+    )
+    seed = arguments.seed(seed)
+    trainers = _check_trainers(first, minibatches)
     given = [
         endpoint(point, name, first)
         for point, name in ((start, "start"), (end, "end"))
@@ -242,13 +246,16 @@ def _along(
     }
 
 
-def _check_options(
-    first: Objective,
-    trainers: list[Objective],
-    num_steps: int,
-    learning_rate: float | None,
-    num_points: int,
-) -> None:
+def _check_trainers(
+    first: Objective, minibatches: Sequence[Objective] | None
+) -> list[Objective]:
+    if minibatches is None:
+        trainers = [first]
+    else:
+        arguments.instance(
+            "minibatches", minibatches, Sequence, "a list of Objectives"
+        )
+        trainers = list(minibatches)
     if not trainers or any(
         not isinstance(trainer, Objective)
         or trainer.layout.shapes != first.layout.shapes
@@ -258,16 +265,6 @@ def _check_options(
             "`minibatches` must be Objectives of the same architecture, at "
             f"least one. Received: {len(trainers)} items."
         )
-    if num_steps < 0 or num_points < 3:
-        raise ValueError(
-            "`num_steps` must not be negative and `num_points` at least 3. "
-            f"Received: num_steps={num_steps}, num_points={num_points}."
-        )
-    if learning_rate is not None and not learning_rate > 0:
-        raise ValueError(
-            "`learning_rate` must be positive. Received: "
-            f"learning_rate={learning_rate}."
-        )
     for one in (first, *trainers):
         if one.batch_norm == "inference" and batch_norm_layers(one.model):
             raise ValueError(
@@ -275,3 +272,4 @@ def _check_options(
                 "two models there are no moving statistics that fit. Build the "
                 "objectives with `batch_norm='recalibrate'`, or 'batch'."
             )
+    return trainers

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.results import Result
 
@@ -63,11 +64,8 @@ def estimate_cost(
     print(f"{cost.num_evaluations} evaluations, {cost.seconds:.1f} s")
     ```
     """
-    if num_points < 0 or num_gradients < 0:
-        raise ValueError(
-            "`num_points` and `num_gradients` must not be negative. Received: "
-            f"num_points={num_points}, num_gradients={num_gradients}."
-        )
+    num_points = arguments.integer("num_points", num_points, least=0)
+    num_gradients = arguments.integer("num_gradients", num_gradients, least=0)
     objectives = as_objectives(objective)
     first = next(iter(objectives.values()))
     point = sum(_seconds(function.evaluate) for function in objectives.values())

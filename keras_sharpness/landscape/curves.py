@@ -1,6 +1,8 @@
 """Curves with one bend between two points of the weight space."""
 
-from typing import Literal, get_args
+from typing import Literal
+
+from keras_sharpness import arguments
 
 Curve = Literal["bezier", "polygon"]
 
@@ -27,11 +29,7 @@ def curve_coefficients(curve: Curve, t: float) -> tuple[float, float, float]:
     """
     if curve == "bezier":
         return (1.0 - t) ** 2, 2.0 * t * (1.0 - t), t**2
-    if curve == "polygon":
-        if t <= 0.5:
-            return 1.0 - 2.0 * t, 2.0 * t, 0.0
-        return 0.0, 2.0 * (1.0 - t), 2.0 * t - 1.0
-    raise ValueError(
-        f"`curve` must be one of {', '.join(map(repr, get_args(Curve)))}. "
-        f"Received: curve={curve!r}."
-    )
+    arguments.one_of("curve", curve, Curve)
+    if t <= 0.5:
+        return 1.0 - 2.0 * t, 2.0 * t, 0.0
+    return 0.0, 2.0 * (1.0 - t), 2.0 * t - 1.0

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.bundle import DirectionBundle
 from keras_sharpness.landscape.combinations import Combinations
 from keras_sharpness.landscape.directions import (
@@ -94,11 +95,9 @@ def direction_bundle(
     stopped = stop_function(stop)
     objectives = as_objectives(objective)
     first = next(iter(objectives.values()))
-    if num_directions < 1:
-        raise ValueError(
-            "`num_directions` must be positive. Received: "
-            f"num_directions={num_directions}."
-        )
+    num_directions = arguments.integer(
+        "num_directions", num_directions, least=1
+    )
     check_options(normalization, ignore, seed)
     alphas = check_axis("alphas", alphas, np.linspace(-1.0, 1.0, 25))
     middle = endpoint(

@@ -1,10 +1,11 @@
 """Random directions as long as the weights they start from."""
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.endpoints import Point, endpoint
 from keras_sharpness.landscape.filters import (
     filter_axes,
@@ -12,6 +13,7 @@ from keras_sharpness.landscape.filters import (
     owner_of,
 )
 from keras_sharpness.metrics import Objective
+from keras_sharpness.metrics.operators import check_objective
 
 Normalization = Literal["filter", "layer", "weight", "none"]
 Ignore = Literal["bias-and-norm", "none"]
@@ -80,12 +82,10 @@ def random_directions(
         Li et al. 2018, https://arxiv.org/abs/1712.09913, section 4, and
         https://github.com/tomgoldstein/loss-landscape for biases and modes.
     """
-    if num_directions < 1:
-        raise ValueError(
-            "`num_directions` must be positive. Received: "
-            f"num_directions={num_directions}."
-        )
-    weights = objective.weights
+    num_directions = arguments.integer(
+        "num_directions", num_directions, least=1
+    )
+    weights = check_objective(objective).weights
     if center is not None:
         weights = endpoint(center, "center", objective).weights
     draw = direction_sampler(
@@ -128,7 +128,7 @@ def direction_sampler(
     layout, model = objective.layout, objective.model
     chosen = range(len(layout.paths))
     if layers is not None:
-        chosen = layout.places(layers)
+        chosen = layout.places(layers, "layers")
     axes: dict[int, tuple[int, ...]] = {}
     for place in chosen:
         variable = layout.variables[place]
@@ -175,20 +175,9 @@ def direction_sampler(
 
 def check_options(normalization: str, ignore: str, seed: int) -> None:
     """Raises a ValueError for an option that `random_directions` lacks."""
-    for name, value, allowed in (
-        ("normalization", normalization, get_args(Normalization)),
-        ("ignore", ignore, get_args(Ignore)),
-    ):
-        if value not in allowed:
-            raise ValueError(
-                f"`{name}` must be one of {', '.join(map(repr, allowed))}. "
-                f"Received: {name}={value!r}."
-            )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(
-            "`seed` must be a non-negative integer. Received: "
-            f"seed={seed!r}. Pass e.g. `seed=0`."
-        )
+    arguments.one_of("normalization", normalization, Normalization)
+    arguments.one_of("ignore", ignore, Ignore)
+    arguments.seed(seed)
 
 
 def _parts(layout: Any, weights: np.ndarray, places: Any) -> list[np.ndarray]:

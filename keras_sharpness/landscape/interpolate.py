@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.barrier import barrier
 from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
 from keras_sharpness.landscape.interpolation import Interpolation
@@ -123,10 +124,8 @@ def interpolate(
 def _check_alphas(alphas: np.ndarray | None) -> np.ndarray:
     if alphas is None:
         return np.linspace(-1.0, 2.0, 25)
-    alphas = np.asarray(alphas, dtype=np.float64)
-    if alphas.ndim != 1 or not alphas.size or not np.all(np.isfinite(alphas)):
-        raise ValueError(
-            "`alphas` must be a list of finite numbers. Received: "
-            f"{alphas!r}. Pass e.g. np.linspace(-1, 2, 25)."
-        )
-    return alphas
+    remedy = "Pass e.g. np.linspace(-1, 2, 25)."
+    found = arguments.array("alphas", alphas, shape=(None,), remedy=remedy)
+    if not found.size:
+        raise arguments.refuse("alphas", alphas, "a list of numbers", remedy)
+    return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.data_names import ONLY_NAME
 from keras_sharpness.metrics import Objective
 
@@ -33,11 +34,13 @@ def as_objectives(objective: Objectives) -> dict[str, Objective]:
         )
     first = next(iter(objectives.values()))
     for name, other in objectives.items():
-        if not isinstance(other, Objective):
-            raise ValueError(
-                f"Objective {name!r} is a {type(other).__name__}. Build one "
-                "with ks.Objective(model, x, y)."
-            )
+        arguments.instance(
+            "objective",
+            other,
+            Objective,
+            "an Objective, or a dict of them",
+            "Build one with ks.Objective(model, x, y).",
+        )
         if other.layout.shapes != first.layout.shapes or (
             other.batch_norm != first.batch_norm
         ):

@@ -4,6 +4,8 @@ from typing import Literal
 
 import numpy as np
 
+from keras_sharpness import arguments
+
 Path = Literal["linear", "curvilinear"]
 
 
@@ -26,12 +28,8 @@ def coefficients(path: Path, alpha: float) -> tuple[float, float]:
     Reference:
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Figures 3 and 7.
     """
-    if path == "linear":
+    arguments.one_of("path", path, Path)
+    # cos(π/2) is 6e-17.
+    if path == "linear" or alpha in (0.0, 1.0):
         return 1.0 - alpha, alpha
-    if path == "curvilinear":
-        if alpha in (0.0, 1.0):  # cos(π/2) is 6e-17
-            return 1.0 - alpha, alpha
-        return np.cos(alpha * np.pi / 2), np.sin(alpha * np.pi / 2)
-    raise ValueError(
-        f"`path` must be 'linear' or 'curvilinear'. Received: path={path!r}."
-    )
+    return np.cos(alpha * np.pi / 2), np.sin(alpha * np.pi / 2)

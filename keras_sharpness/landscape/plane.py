@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.results import Result
 
 
@@ -98,7 +99,7 @@ class Plane(Result):
         Raises:
             ValueError: If the directions are parallel.
         """
-        offset = np.asarray(w, dtype=np.float64) - self.origin
+        offset = arguments.array("w", w, shape=self.origin.shape) - self.origin
         # At unit length the matrix is as well conditioned as the angle lets.
         unit = self.directions / self.lengths[:, None]
         gram = unit @ unit.T
@@ -125,11 +126,15 @@ class Plane(Result):
         Raises:
             ValueError: If there are fewer than two points.
         """
-        counts = np.broadcast_to(num_points, 2)
-        if not np.issubdtype(counts.dtype, np.integer) or counts.min() < 2:
-            raise ValueError(
-                "`num_points` must be at least 2 along each direction. "
-                f"Received: num_points={num_points!r}. Pass e.g. 25."
+        counts = num_points
+        if not isinstance(counts, list | tuple):
+            counts = (num_points, num_points)
+        counts = [
+            arguments.integer("num_points", count, least=2) for count in counts
+        ]
+        if len(counts) != 2:
+            raise arguments.refuse(
+                "num_points", num_points, "one number or two", "Pass e.g. 25."
             )
         alphas, betas = (
             np.linspace(low, high, count)

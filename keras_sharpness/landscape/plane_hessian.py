@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.endpoints import Point, endpoint
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.metrics import (
@@ -9,6 +10,7 @@ from keras_sharpness.metrics import (
     Objective,
     hessian_eigenvalues,
 )
+from keras_sharpness.metrics.operators import check_objective
 from keras_sharpness.progress import ProgressOption
 
 
@@ -66,6 +68,8 @@ def hessian_plane(
         Yao et al. 2020, PyHessian, https://arxiv.org/abs/1912.07145, for the
         loss along top eigenvectors.
     """
+    check_objective(objective)
+    arguments.text("name", name)
     center = objective.model if center is None else center
     middle = endpoint(center, "center", objective)
     found = hessian_eigenvalues(

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.endpoints import Point, endpoint, state_of
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.landscape.span import extent_around
 from keras_sharpness.metrics import Objective
+from keras_sharpness.metrics.operators import check_objective
 
 # Of the distances: what is nearer to a line than this is rounding.
 _ROUNDING = 1e-6
@@ -57,12 +59,17 @@ def plane_through(
     Reference:
         Garipov et al. 2018, https://arxiv.org/abs/1802.10026, appendix A.3.
     """
-    if len(points) != 3 or len(names) != 3:
-        raise ValueError(
-            "`points` and `names` must hold three models and their names. "
-            f"Received: {len(points)} and {len(names)}. Two models are joined "
-            "by `ks.interpolate`."
-        )
+    check_objective(objective)
+    for name, value in (("points", points), ("names", names)):
+        if not isinstance(value, Sequence | np.ndarray) or len(value) != 3:
+            raise arguments.refuse(
+                name,
+                value,
+                "a list of three, models and their names",
+                "Two models are joined by `ks.interpolate`.",
+            )
+    for name in names:
+        arguments.text("names", name)
     ends = [
         endpoint(point, f"points[{index}]", objective)
         for index, point in enumerate(points)

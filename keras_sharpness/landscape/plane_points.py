@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.combinations import Combinations
 from keras_sharpness.landscape.endpoints import Endpoint, StatePath
 from keras_sharpness.landscape.plane import Plane
@@ -113,15 +114,10 @@ def check_axis(
     """
     if values is None:
         return usual
-    values = np.asarray(values, dtype=np.float64)
-    if (
-        values.ndim != 1
-        or len(values) < 2
-        or not np.all(np.isfinite(values))
-        or not np.all(np.diff(values) > 0)
-    ):
-        raise ValueError(
-            f"`{name}` must be two or more finite numbers in ascending order. "
-            f"Received: {values!r}. Pass e.g. np.linspace(-1, 1, 25)."
+    remedy = "Pass e.g. np.linspace(-1, 1, 25)."
+    found = arguments.array(name, values, shape=(None,), remedy=remedy)
+    if len(found) < 2 or not np.all(np.diff(found) > 0):
+        raise arguments.refuse(
+            name, values, "two or more numbers in ascending order", remedy
         )
-    return values
+    return found

@@ -4,14 +4,17 @@ from typing import Any
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.directions import (
     Ignore,
     Normalization,
+    check_options,
     direction_sampler,
 )
 from keras_sharpness.landscape.endpoints import Point, endpoint
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.metrics import Objective
+from keras_sharpness.metrics.operators import check_objective
 
 
 def random_plane(
@@ -64,6 +67,9 @@ def random_plane(
     Reference:
         Li et al. 2018, https://arxiv.org/abs/1712.09913, section 4.
     """
+    check_objective(objective)
+    arguments.text("name", name)
+    check_options(normalization, ignore, seed)
     center = objective.model if center is None else center
     middle = endpoint(center, "center", objective)
     draw = direction_sampler(

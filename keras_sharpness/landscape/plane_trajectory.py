@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.landscape.span import extent_around
 from keras_sharpness.landscape.trajectory_points import (
@@ -10,6 +11,7 @@ from keras_sharpness.landscape.trajectory_points import (
     endpoints_of,
 )
 from keras_sharpness.metrics import Objective
+from keras_sharpness.metrics.operators import check_objective
 
 # Columns of the trajectory that are float64 at once.
 _BLOCK = 1 << 16
@@ -61,6 +63,8 @@ def trajectory_plane(
     Reference:
         Li et al. 2018, https://arxiv.org/abs/1712.09913, section 7.
     """
+    check_objective(objective)
+    arguments.text("name", name)
     count = count_points(points, 3)
     rows, last = [], None
     for point, last in zip(

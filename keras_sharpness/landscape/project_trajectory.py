@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.endpoints import StatePath
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.plane import Plane
@@ -72,12 +73,16 @@ def project_trajectory(
     objectives = as_objectives(objective)
     first = next(iter(objectives.values()))
     count = count_points(points, 1)
-    steps = np.arange(count) if steps is None else np.asarray(steps)
-    if steps.shape != (count,):
-        raise ValueError(
-            f"`steps` must hold one number for each of the {count} "
-            f"checkpoints. Received: shape {steps.shape}."
+    arguments.instance(
+        "plane", plane, Plane, "a Plane", "Make one with `random_plane`."
+    )
+    if steps is None:
+        steps = np.arange(count)
+    else:
+        arguments.array(
+            "steps", steps, shape=(count,), remedy="One for each checkpoint."
         )
+        steps = np.asarray(steps)
     on_plane = PlanePoints(first, plane)
     coordinates, distances = np.empty((count, 2)), np.empty(count)
     found: dict[str, list] = {name: [] for name in objectives}

@@ -1,11 +1,14 @@
 """A loss surface while it grows."""
 
+import math
 import os
 import time
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.coarse_to_fine import coarse_to_fine
 from keras_sharpness.landscape.endpoints import Point
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
@@ -79,11 +82,12 @@ def surface_stages(
     stopped = stop_function(stop)
     objectives = as_objectives(objective)
     first = next(iter(objectives.values()))
-    if not every >= 0:
-        raise ValueError(
-            "`every` must be a number of seconds, 0 or more. Received: "
-            f"every={every!r}."
-        )
+    # Infinity shows nothing in between.
+    if every != math.inf:
+        every = arguments.real("every", every, least=0.0)
+    seed = arguments.seed(seed)
+    if not isinstance(plane, Plane | keras.Model | str | os.PathLike | None):
+        first.layout.check(plane, "plane")
     if not isinstance(plane, Plane):
         plane = random_plane(first, plane, seed=seed)
     points = PlanePoints(first, plane, alphas, betas, num_points)

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 
+from keras_sharpness import arguments
+
 # Looked at before every evaluation; true or set, and no more are begun.
 StopOption = threading.Event | Callable[[], bool] | None
 
@@ -23,9 +25,6 @@ def stop_function(stop: StopOption) -> Callable[[], bool]:
         return lambda: False
     if isinstance(stop, threading.Event):
         return stop.is_set
-    if not callable(stop):
-        raise ValueError(
-            "`stop` must be a threading.Event, a function without arguments, "
-            f"or None. Received: {stop!r}."
-        )
-    return stop
+    return arguments.function(
+        "stop", stop, "without arguments, or a threading.Event"
+    )

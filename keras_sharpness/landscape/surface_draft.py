@@ -1,11 +1,11 @@
 """A loss surface that is being computed, and its file."""
 
 import os
-import pathlib
 from typing import Any
 
 import numpy as np
 
+from keras_sharpness.files import check_file
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.landscape.plane_points import PlanePoints
 from keras_sharpness.landscape.surface import LossSurface
@@ -30,7 +30,7 @@ class SurfaceDraft:
     Raises:
         ValueError: If the file holds something else, or a surface of other
             settings.
-        FileNotFoundError: If there is no such folder.
+        OSError: If no file can be written there.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SurfaceDraft:
         path: str | os.PathLike | None,
     ):
         shape = (len(points.betas), len(points.alphas))
-        self._path = None if path is None else pathlib.Path(path)
+        self._path = None if path is None else check_file(path)
         self._fixed = {
             "alphas": points.alphas,
             "betas": points.betas,
@@ -67,7 +67,7 @@ class SurfaceDraft:
             if self._path.exists():
                 self._resume(LossSurface.load(self._path))
             else:
-                # A folder that is missing shows now, not after the work.
+                # The file takes as much room now as at the end.
                 self.write()
 
     def _resume(self, old: LossSurface) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.landscape.endpoints import Endpoint, Point, endpoint
 from keras_sharpness.metrics import Objective
 
@@ -29,6 +30,11 @@ def count_points(points: Trajectory, least: int) -> int:
             "`points` must have shape (T, P), the flat weights of one "
             f"checkpoint in each row. Received: shape {points.shape}."
         )
+    # A `SavedTrajectory` is read one by one.
+    if isinstance(points, str) or not (
+        hasattr(points, "__len__") and hasattr(points, "__getitem__")
+    ):
+        raise arguments.refuse("points", points, "a list of checkpoints")
     if len(points) < least:
         raise ValueError(
             f"`points` must hold at least {least} checkpoints. Received: "

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.class_weights import sample_weights_of_classes
 
 # Measured on two cores on a dense network of 1.5 million weights: Hessian
@@ -89,7 +90,11 @@ class Batches:
             self._source = x
             self.batch_size = None
         else:
-            self.batch_size = _check_batch_size(batch_size)
+            self.batch_size = arguments.integer(
+                "batch_size",
+                DEFAULT_BATCH_SIZE if batch_size is None else batch_size,
+                least=1,
+            )
             self._tensors = self._slice(x, y, sample_weight)
 
     def _weights_of(self, y: Any, sample_weight: Any) -> Any:
@@ -104,8 +109,15 @@ class Batches:
 
     def _slice(self, x: Any, y: Any, sample_weight: Any) -> list[Batch]:
         sample_weight = self._weights_of(y, sample_weight)
-        arrays = keras.tree.map_structure(
-            lambda a: _as_array(a, self._dtype), (x, y, sample_weight)
+        data = {"x": x, "y": y, "sample_weight": sample_weight}
+        for name, value in data.items():
+            if value is not None and not keras.tree.flatten(value):
+                raise arguments.refuse(name, value, "an array of samples")
+        arrays = tuple(
+            keras.tree.map_structure(
+                lambda a, name=name: _as_array(name, a, self._dtype), value
+            )
+            for name, value in data.items()
         )
         lengths = {len(a) for a in keras.tree.flatten(arrays) if a is not None}
         if len(lengths) > 1:
@@ -141,9 +153,12 @@ class Batches:
         for item in _one_pass(self._source):
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(item)
             sample_weight = self._weights_of(y, sample_weight)
-            x, y, sample_weight = keras.tree.map_structure(
-                lambda a: None if a is None else keras.ops.convert_to_tensor(a),
-                (x, y, sample_weight),
+            data = {"x": x, "y": y, "sample_weight": sample_weight}
+            x, y, sample_weight = (
+                keras.tree.map_structure(
+                    lambda a, name=name: _as_tensor(name, a), value
+                )
+                for name, value in data.items()
             )
             leaves = keras.tree.flatten(x)
             if not leaves or len(leaves[0].shape) == 0:
@@ -160,6 +175,13 @@ class Batches:
                 f"{type(self._source).__name__} yields no samples. Pass at "
                 "least one batch."
             )
+
+
+def _as_tensor(name: str, values: Any) -> Any:
+    if values is None:
+        return None
+    arguments.complete(name, values)
+    return keras.ops.convert_to_tensor(values)
 
 
 def _one_pass(source: Any) -> Iterable:
@@ -180,10 +202,12 @@ def _is_dataset(x: Any) -> bool:
     """Whether `x` yields batches; refuses what can be read only once."""
     if isinstance(x, np.ndarray | dict | list | tuple) or hasattr(x, "shape"):
         return False
-    if x is None or not isinstance(x, Iterable):
-        raise ValueError(
-            "`x` must be an array, a dict or list of arrays, a tf.data.Dataset "
-            f"or a keras.utils.PyDataset. Received: {type(x).__name__}."
+    if not isinstance(x, Iterable) or isinstance(x, str | bytes):
+        raise arguments.refuse(
+            "x",
+            x,
+            "an array, a dict or list of arrays, a tf.data.Dataset or a "
+            "keras.utils.PyDataset",
         )
     if isinstance(x, Iterator):
         raise ValueError(
@@ -201,28 +225,17 @@ def _is_dataset(x: Any) -> bool:
     return True
 
 
-def _as_array(values: Any, dtype: str) -> np.ndarray | None:
+def _as_array(name: str, values: Any, dtype: str) -> np.ndarray | None:
     if values is None:
         return None
+    arguments.complete(name, values)
     array = np.asarray(values)
+    arguments.complete(name, array)
     if array.dtype == object:
         raise ValueError(
-            "The data hold Python objects, not numbers. Convert them with "
+            f"`{name}` holds Python objects, not numbers. Convert them with "
             "`np.asarray(..., dtype='float32')`."
         )
     if array.ndim == 0:
-        raise ValueError(
-            f"The data must be arrays of samples. Received: {values!r}."
-        )
+        raise arguments.refuse(name, values, "an array of samples")
     return array.astype(dtype) if array.dtype.kind == "f" else array
-
-
-def _check_batch_size(batch_size: int | None) -> int:
-    if batch_size is None:
-        return DEFAULT_BATCH_SIZE
-    if int(batch_size) != batch_size or batch_size < 1:
-        raise ValueError(
-            "`batch_size` must be a positive integer. "
-            f"Received: batch_size={batch_size}."
-        )
-    return int(batch_size)

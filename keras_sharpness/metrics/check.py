@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.checks.derivatives import derivative_rows
 from keras_sharpness.metrics.checks.model import (
     batch_norm_row,
@@ -216,15 +217,9 @@ def check(
         products.
     """
     clock = time.perf_counter()
-    for name, value, least in (
-        ("num_vectors", num_vectors, 2),
-        ("max_samples", max_samples, 1),
-    ):
-        if int(value) != value or value < least:
-            raise ValueError(
-                f"`{name}` must be an integer of at least {least}. "
-                f"Received: {name}={value}."
-            )
+    num_vectors = arguments.integer("num_vectors", num_vectors, least=2)
+    max_samples = arguments.integer("max_samples", max_samples, least=1)
+    seed = arguments.seed(seed)
     operator = as_operator(objective, w)
     is_objective = isinstance(objective, Objective)
     vectors = np.random.default_rng(seed).standard_normal(

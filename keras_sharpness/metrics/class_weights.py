@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sharpness import arguments
+
 
 def sample_weights_of_classes(
     y: Any, class_weight: Mapping[int, float]
@@ -25,12 +27,19 @@ def sample_weights_of_classes(
         ValueError: If the targets are not one class per sample, or the weights
             not a dict of class numbers.
     """
-    if not isinstance(class_weight, Mapping) or not all(
-        int(number) == number for number in class_weight
-    ):
-        raise ValueError(
-            "`class_weight` must be a dict of class number to weight. "
-            f"Received: {class_weight!r}. Pass e.g. `{{0: 1.0, 1: 5.0}}`."
+    arguments.instance(
+        "class_weight",
+        class_weight,
+        Mapping,
+        "a dict of class number to weight",
+        "Pass e.g. `{0: 1.0, 1: 5.0}`.",
+    )
+    for number, weight in class_weight.items():
+        arguments.integer("class_weight", number, least=0)
+        arguments.real(f"class_weight[{number}]", weight)
+    if class_weight and not any(w > 0 for w in class_weight.values()):
+        raise arguments.refuse(
+            "class_weight", class_weight, "positive for one class at least"
         )
     if not hasattr(y, "shape") or not 1 <= len(y.shape) <= 2:
         raise ValueError(

@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics import output_matrices
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.loss.losses import LossSpecification
@@ -36,12 +37,9 @@ class Curvature:
     seed: int = 0
 
     def __post_init__(self):
-        if self.matrix not in get_args(Matrix):
-            raise ValueError(
-                "`matrix` must be one of "
-                f"{', '.join(map(repr, get_args(Matrix)))}. Received: "
-                f"matrix={self.matrix!r}."
-            )
+        arguments.one_of("matrix", self.matrix, Matrix)
+        arguments.integer("num_samples", self.num_samples, least=1)
+        arguments.seed(self.seed)
 
     def check(self, specification: LossSpecification) -> None:
         """Refuses a loss that the matrix is not defined for.

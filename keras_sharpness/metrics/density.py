@@ -6,6 +6,7 @@ import time
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.density_draft import DensityDraft
 from keras_sharpness.metrics.density_estimate import SpectralDensity
@@ -90,7 +91,7 @@ def spectral_density(
             more than `max_memory`; if the file at `path` holds something else,
             or the density of other weights, data or settings; for `path` with
             an operator that is not one of this package.
-        FileNotFoundError: If there is no such folder.
+        OSError: If no file can be written there; before any work.
         FloatingPointError: If a product is not finite.
 
     Example:
@@ -115,7 +116,22 @@ def spectral_density(
     clock = time.perf_counter()
     operator = as_operator(objective, w)
     size = operator.shape[0]
-    _check_options(num_probes, num_steps, grid_size, kernel_width, max_memory)
+    num_probes = arguments.integer("num_probes", num_probes, least=1)
+    num_steps = arguments.integer("num_steps", num_steps, least=2)
+    grid_size = arguments.integer(
+        "grid_size", grid_size, least=2, optional=True
+    )
+    max_memory = arguments.integer(
+        "max_memory", max_memory, least=1, optional=True
+    )
+    kernel_width = arguments.real(
+        "kernel_width",
+        kernel_width,
+        above=0.0,
+        optional=True,
+        remedy="Leave it out to have it chosen.",
+    )
+    seed = arguments.seed(seed)
     basis_dtype = choose_basis_dtype(operator, basis_dtype)
     steps = min(num_steps, size)
     group_size = choose_group_size(
@@ -155,27 +171,3 @@ def spectral_density(
             )
             clock = time.perf_counter()
     return draft.result()
-
-
-def _check_options(
-    num_probes: int,
-    num_steps: int,
-    grid_size: int | None,
-    kernel_width: float | None,
-    max_memory: int | None,
-) -> None:
-    for name, value, least in (
-        ("num_probes", num_probes, 1),
-        ("num_steps", num_steps, 2),
-        ("grid_size", grid_size, 2),
-        ("max_memory", max_memory, 1),
-    ):
-        if value is not None and value < least:
-            raise ValueError(
-                f"`{name}` must be at least {least}. Received: {name}={value}."
-            )
-    if kernel_width is not None and not 0.0 < kernel_width < np.inf:
-        raise ValueError(
-            "`kernel_width` must be positive and finite. Received: "
-            f"kernel_width={kernel_width}. Leave it out to have it chosen."
-        )

@@ -1,11 +1,11 @@
 """A spectral density that is being estimated, and its file."""
 
 import os
-import pathlib
 from typing import Any
 
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness.files import check_file
 from keras_sharpness.metrics.density_estimate import SpectralDensity, estimate
 from keras_sharpness.metrics.fingerprint import describe_operator
 from keras_sharpness.metrics.krylov.tridiagonal import GaussQuadrature
@@ -28,7 +28,7 @@ class DensityDraft:
         ValueError: If the file holds something else, or probes of another
             matrix or other settings; for a path with an operator that cannot
             be told from others.
-        FileNotFoundError: If there is no such folder.
+        OSError: If no file can be written there.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class DensityDraft:
         group_size: int,
         **settings: Any,
     ):
-        self._path = None if path is None else pathlib.Path(path)
+        self._path = None if path is None else check_file(path)
         self._quadratures: list[GaussQuadrature] = []
         self._cost = {"num_products": 0, "seconds": 0.0, "product_seconds": 0.0}
         fingerprint = {}
@@ -65,11 +65,6 @@ class DensityDraft:
 
     def _read(self, fingerprint: dict[str, Any]) -> None:
         if not self._path.exists():
-            if not self._path.parent.is_dir():
-                raise FileNotFoundError(
-                    f"There is no folder {str(self._path.parent)!r} for "
-                    f"{self._path.name}. Make it first."
-                )
             return
         old = SpectralDensity.load(self._path)
         different = differences(old.fingerprint, fingerprint)

@@ -3,11 +3,12 @@
 import dataclasses
 import time
 import warnings
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.probing.deflated_probes import DeflatedProbes
@@ -132,11 +133,8 @@ def hessian_diagonal(
     clock = time.perf_counter()
     operator = as_operator(objective, w)
     measured = getattr(operator, "objective", None)
-    if method not in get_args(Method):
-        raise ValueError(
-            f"`method` must be one of {', '.join(map(repr, get_args(Method)))}"
-            f". Received: method={method!r}."
-        )
+    arguments.one_of("method", method, Method)
+    seed = arguments.seed(seed)
     plan = Plan.check(
         num_probes=num_probes,
         relative_error=relative_error,

@@ -7,9 +7,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.box import Box, SubspaceScaling, random_basis
 from keras_sharpness.metrics.maximizers import Run, frank_wolfe, l_bfgs_b
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.operators import check_objective
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 
@@ -133,10 +135,24 @@ def epsilon_sharpness(
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, equations 3
         and 4 (Metric 2.1).
     """
-    _check_options(
-        epsilon, maximizer, max_iterations, max_evaluations, num_starts
-    )
     clock = time.perf_counter()
+    check_objective(objective)
+    epsilon = arguments.real(
+        "epsilon",
+        epsilon,
+        above=0.0,
+        remedy="Keskar et al. use 1e-3 and 5e-4.",
+    )
+    arguments.one_of("subspace_scaling", subspace_scaling, SubspaceScaling)
+    arguments.one_of("maximizer", maximizer, Maximizer)
+    max_iterations = arguments.integer(
+        "max_iterations", max_iterations, least=1
+    )
+    max_evaluations = arguments.integer(
+        "max_evaluations", max_evaluations, least=1, optional=True
+    )
+    num_starts = arguments.integer("num_starts", num_starts, least=1)
+    seed = arguments.seed(seed)
     x = objective.weights if w is None else objective.layout.check(w)
     basis = _basis(
         objective.size, subspace_dim, subspace_scaling, subspace, seed
@@ -181,7 +197,7 @@ def epsilon_sharpness(
         displacement=box.displacement(box.best_z),
         coordinates=(None if basis is None else box.half_widths * box.best_z),
         share_at_bound=float(np.mean(np.abs(box.best_z) == 1.0)),
-        epsilon=float(epsilon),
+        epsilon=epsilon,
         subspace_dim=None if basis is None else len(basis),
         subspace_scaling=None if basis is None else scaling,
         maximizer=maximizer,
@@ -206,58 +222,35 @@ def _basis(
 ) -> np.ndarray | None:
     """A as rows (p, P), or None for the full space."""
     if subspace is not None:
-        subspace = np.asarray(subspace, dtype=np.float64)
-        if subspace.ndim != 2 or len(subspace) != size:
-            raise ValueError(
-                f"`subspace` must have shape ({size}, p). Received: "
-                f"{subspace.shape}."
-            )
+        subspace = arguments.array("subspace", subspace, shape=(size, None))
         if dimension not in (None, subspace.shape[1]):
             raise ValueError(
                 "Pass either `subspace` or `subspace_dim`, not both."
             )
         return np.ascontiguousarray(subspace.T)
-    if scaling not in get_args(SubspaceScaling):
-        raise ValueError(
-            "`subspace_scaling` must be one of "
-            f"{', '.join(map(repr, get_args(SubspaceScaling)))}. "
-            f"Received: subspace_scaling={scaling!r}."
-        )
     if dimension is None:
         return None
-    if not 1 <= dimension < size:
-        raise ValueError(
-            f"`subspace_dim` must lie between 1 and {size - 1}, the number of "
-            f"weights less one. Received: subspace_dim={dimension}."
-        )
+    dimension = check_subspace_dim(dimension, size)
     return random_basis(size, dimension, scaling=scaling, seed=seed)
 
 
-def _check_options(
-    epsilon: float,
-    maximizer: str,
-    max_iterations: int,
-    max_evaluations: int | None,
-    num_starts: int,
-) -> None:
-    if not 0.0 < epsilon < np.inf:
-        raise ValueError(
-            f"`epsilon` must be positive. Received: epsilon={epsilon}. Keskar "
-            "et al. use 1e-3 and 5e-4."
-        )
-    if maximizer not in get_args(Maximizer):
-        raise ValueError(
-            "`maximizer` must be one of "
-            f"{', '.join(map(repr, get_args(Maximizer)))}. "
-            f"Received: maximizer={maximizer!r}."
-        )
-    counts = {
-        "max_iterations": max_iterations,
-        "max_evaluations": max_evaluations,
-        "num_starts": num_starts,
-    }
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise ValueError(
-                f"`{name}` must be at least 1. Received: {name}={count}."
-            )
+def check_subspace_dim(dimension: int, size: int) -> int:
+    """Refuses a subspace that is not smaller than the space.
+
+    Args:
+        dimension: Int. p.
+        size: Int. P.
+
+    Returns:
+        Int. p.
+
+    Raises:
+        ValueError: If p is no integer from 1 to P - 1.
+    """
+    return arguments.integer(
+        "subspace_dim",
+        dimension,
+        least=1,
+        most=size - 1,
+        remedy=f"The model has {size} weights.",
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.probing.probes import rademacher
@@ -112,6 +113,7 @@ def hessian_frobenius_norm(
     clock = time.perf_counter()
     operator = as_operator(objective, w)
     measured = getattr(operator, "objective", None)
+    seed = arguments.seed(seed)
     plan = Plan.check(
         num_probes=num_probes,
         relative_error=relative_error,

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.compiled.batch_parts import BatchParts
 from keras_sharpness.metrics.compiled.curvature_products import (
@@ -42,15 +43,17 @@ from keras_sharpness.metrics.loss.half_precision import (
 from keras_sharpness.metrics.loss.losses import specification_for
 from keras_sharpness.metrics.loss.moments import Moments
 from keras_sharpness.metrics.loss.repeatability import check_repeats
+from keras_sharpness.metrics.model_structure import ModelStructure
 from keras_sharpness.metrics.normalization.batch_norm import (
     BatchNormMode,
     batch_norm_layers,
     check_mode,
 )
-from keras_sharpness.metrics.weights import WeightLayout
+from keras_sharpness.metrics.process_bound import ProcessBound, check_process
+from keras_sharpness.metrics.weights import WeightLayout, check_state
 
 
-class Objective:
+class Objective(ProcessBound):
     """The loss over a data set as a function of the trainable weights.
 
     `f(w) = (1/N) Σᵢ sᵢ ℓᵢ(w) + Ω(w)`: the mean over N samples of the loss ℓ
@@ -62,6 +65,16 @@ class Objective:
     The model is only read: its weights, its moving statistics, its seed
     generators and what `compile` made are the same before and after, also
     after an exception. Dropout is off.
+
+    What is compiled stands for the model as it was when the objective was made.
+    Weights and state are read anew; once layers are frozen, unfrozen, added,
+    quantised or of another dtype, every use is refused. A model that is
+    compiled with another loss is measured with the one of before, and other
+    attributes, such as the strength of a regulariser, count as they were when
+    they were first needed: make a new `Objective` after such a change.
+
+    An objective may be used from several threads, one after the other. It stays
+    in its process: `pickle` and `copy.deepcopy` refuse it.
 
     Args:
         model: Built `keras.Model` on the TensorFlow backend.
@@ -79,8 +92,9 @@ class Objective:
             the mean loss, a scalar, or the losses of the samples, (n,). A
             batch is what the data yield: x, (x, y) or (x, y, sample_weight).
         batch_size: Int. Samples evaluated at once, for arrays; curvature
-            products take large batches in parts. It changes the value only
-            with `batch_norm="batch"`.
+            products take large batches in parts, where the loss is known to
+            be a mean over samples that do not see each other. It changes the
+            value only with `batch_norm="batch"`.
         regularization: Bool. Whether Ω is part of f.
         batch_norm: Str. `"inference"` uses the moving statistics, `"batch"`
             each batch's own (as Keskar et al. do), `"recalibrate"`
@@ -112,6 +126,8 @@ class Objective:
     Raises:
         ValueError: For data that do not fit the loss or the model, NaN in data
             or weights, a model that is not built, or no loss.
+        RuntimeError: By all methods, once the model has changed; and in a fork
+            of the process that made an `Objective`.
 
     Example:
 
@@ -155,12 +171,34 @@ class Objective:
                 "Objective needs Keras on TensorFlow. Received: backend "
                 f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow."
             )
-        self.model = model
+        check_process()
+        self.model = arguments.instance(
+            "model",
+            model,
+            keras.Model,
+            "a keras.Model",
+            "Wrap layers in `keras.Sequential`.",
+        )
         self.layout = WeightLayout(model)
         self.size = self.layout.size
-        self.regularization = bool(regularization)
+        self.regularization = arguments.boolean(
+            "regularization", regularization
+        )
+        arguments.boolean("check_repeatability", check_repeatability)
+        if keep_activations is not None:
+            arguments.boolean("keep_activations", keep_activations)
+        block_size = arguments.integer(
+            "block_size", block_size, least=1, optional=True
+        )
+        if calibration is not None:
+            arguments.instance(
+                "calibration", calibration, Objective, "an Objective"
+            )
         self.batch_norm = check_mode(batch_norm, model)
         self.loss = specification_for(model, loss, loss_fn)
+        self._structure = ModelStructure(
+            model, reads_trainable=self.batch_norm != "inference"
+        )
         self._batch_loss = BatchLoss(
             model,
             self.loss,
@@ -179,11 +217,6 @@ class Objective:
             dtype=self.layout.dtype,
         )
         self.batch_size = self._batches.batch_size
-        if block_size is not None and block_size < 1:
-            raise ValueError(
-                "`block_size` must be a positive integer. "
-                f"Received: block_size={block_size}."
-            )
         self._point = EvaluationPoint(
             self.layout.variables, model.non_trainable_variables
         )
@@ -202,7 +235,7 @@ class Objective:
             jit_compile=is_large,
             parts=(
                 BatchParts(self.size, self.layout.dtype)
-                if is_large and self.batch_norm != "batch"
+                if is_large and self._batch_loss.keeps_samples_apart
                 else None
             ),
         )
@@ -227,6 +260,7 @@ class Objective:
     @property
     def weights(self) -> np.ndarray:
         """A copy of the model's trainable weights, (P,) float64."""
+        self._check_usable()
         return self.layout.read()
 
     @property
@@ -394,7 +428,9 @@ class Objective:
             else Curvature(matrix=matrix)
         )
         curvature.check(self.loss)
-        v = np.asarray(v)
+        # What is kept is multiplied without a look at the model.
+        self._check_usable()
+        v = arguments.real_array("v", v, dtype=None)
         size = self.layout.size_of(curvature.places)
         if v.ndim not in (1, 2) or v.shape[0] != size or not v.size:
             raise ValueError(
@@ -429,6 +465,10 @@ class Objective:
         """
         return self._products.kept_passes() if self._keeps else None
 
+    def _check_usable(self) -> None:
+        check_process()
+        self._structure.check()
+
     @contextlib.contextmanager
     def _at(
         self,
@@ -436,7 +476,10 @@ class Objective:
         state: Sequence[Any] | None = None,
     ) -> Iterator[None]:
         """Within the block the compiled functions stand at w."""
+        self._check_usable()
         variables = self.model.non_trainable_variables
+        if state is not None:
+            check_state(self.model, state)
         weights: Iterable | None = self.layout.variables
         if isinstance(w, MovedWeights):
             weights = None

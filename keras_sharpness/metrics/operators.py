@@ -6,13 +6,16 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.compiled.held_weights import HeldWeights
 from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.process_bound import ProcessBound
+from keras_sharpness.metrics.weights import check_state
 
 
-class CurvatureOperator(LinearOperator):
+class CurvatureOperator(ProcessBound, LinearOperator):
     """A curvature matrix of an objective, as products with vectors.
 
     Symmetric, float64, of shape (P, P), or (p, p) for the block of some
@@ -51,6 +54,7 @@ class CurvatureOperator(LinearOperator):
         self.curvature = curvature
         if state is None:
             state = objective.model.non_trainable_variables
+        check_state(objective.model, state)
         self._w = HeldWeights(layout, w, state)
         self.slices = layout.slices_of(curvature.places)
         self._kept = objective.kept_passes()
@@ -196,25 +200,16 @@ class FisherOperator(CurvatureOperator):
         seed: int = 0,
         variables: Any = None,
     ):
-        if method not in ("exact", "monte-carlo"):
-            raise ValueError(
-                "`method` must be 'exact' or 'monte-carlo'. "
-                f"Received: method={method!r}."
-            )
-        if num_samples < 1:
-            raise ValueError(
-                "`num_samples` must be at least 1. "
-                f"Received: num_samples={num_samples}."
-            )
-        options = (
-            {"matrix": "fisher"}
-            if method == "exact"
-            else {
-                "matrix": "monte-carlo-fisher",
-                "num_samples": num_samples,
-                "seed": seed,
-            }
-        )
+        arguments.one_of("method", method, ("exact", "monte-carlo"))
+        options = {
+            "matrix": "monte-carlo-fisher",
+            "num_samples": arguments.integer(
+                "num_samples", num_samples, least=1
+            ),
+            "seed": arguments.seed(seed),
+        }
+        if method == "exact":
+            options = {"matrix": "fisher"}
         super().__init__(
             objective, _curvature(objective, variables, **options), w
         )
@@ -253,12 +248,36 @@ class EmpiricalFisherOperator(CurvatureOperator):
 def _curvature(
     objective: Objective, variables: Any, **options: Any
 ) -> Curvature:
+    check_objective(objective)
     places = None if variables is None else objective.layout.places(variables)
     return Curvature(places=places, **options)
 
 
+def check_objective(objective: Any) -> Objective:
+    """Refuses what is no `Objective`.
+
+    Args:
+        objective: What a caller passed.
+
+    Returns:
+        The `Objective`.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return arguments.instance(
+        "objective",
+        objective,
+        Objective,
+        "an Objective",
+        "Build one with ks.Objective(model, x, y).",
+    )
+
+
 def as_operator(
-    objective: Objective | LinearOperator, w: np.ndarray | None = None
+    objective: Objective | LinearOperator,
+    w: np.ndarray | None = None,
+    name: str = "objective",
 ) -> LinearOperator:
     """The operator that a measurement is made on.
 
@@ -267,6 +286,7 @@ def as_operator(
             `LinearOperator`.
         w: Array (P,), the point, for an `Objective`; the model's weights when
             left out.
+        name: Str. What the caller calls the operator.
 
     Returns:
         `LinearOperator` of shape (P, P).
@@ -277,12 +297,13 @@ def as_operator(
     """
     if isinstance(objective, Objective):
         return HessianOperator(objective, w)
-    if not isinstance(objective, LinearOperator):
-        raise ValueError(
-            "`objective` must be an Objective or a SciPy LinearOperator. "
-            f"Received: {type(objective).__name__}. Build one with "
-            "ks.Objective(model, x, y)."
-        )
+    arguments.instance(
+        name,
+        objective,
+        LinearOperator,
+        "an Objective or a SciPy LinearOperator",
+        "Build one with ks.Objective(model, x, y).",
+    )
     if w is not None:
         raise ValueError(
             "`w` goes with an Objective; an operator stands at its point."
@@ -292,4 +313,6 @@ def as_operator(
             "The operator must be square and symmetric. Received: shape "
             f"{objective.shape}."
         )
+    if np.issubdtype(objective.dtype, np.complexfloating):
+        raise arguments.refuse("objective", objective, "a real operator")
     return objective

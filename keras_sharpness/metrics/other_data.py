@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_sharpness.metrics.batches import Batch
 from keras_sharpness.metrics.objective import Objective
@@ -80,11 +81,27 @@ def first_batches(objective: Objective, num_samples: int) -> list[Batch]:
     found: list[Batch] = []
     missing = num_samples
     for batch in objective._batches:
-        found.append(batch if fixed else _head(batch, missing))
-        missing -= found[-1].size
+        part = batch if fixed else _head(batch, missing)
+        if not _counts(part):
+            part = batch
+        # What counts nothing would be compared with nothing.
+        if not _counts(part):
+            continue
+        found.append(part)
+        missing -= part.size
         if missing <= 0:
             break
     return found
+
+
+def _counts(batch: Batch) -> bool:
+    """Whether the weights of the samples, if any, have a positive sum."""
+    weights = [
+        keras.ops.convert_to_numpy(weight)
+        for weight in keras.tree.flatten(batch.sample_weight)
+        if weight is not None
+    ]
+    return not weights or sum(map(np.sum, weights)) > 0.0
 
 
 def _head(batch: Batch, size: int) -> Batch:

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.operators import check_objective
 from keras_sharpness.metrics.resampling import DrawnBatches, DrawnSamples
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
@@ -148,6 +150,7 @@ def sampling_error(
     """
     clock = time.perf_counter()
     _check_options(objective, measure, num_replicates, num_samples)
+    seed = arguments.seed(seed)
     total = objective.num_samples
     share = 1.0 if num_samples is None else num_samples / total
     draw: DrawnSamples | DrawnBatches
@@ -238,27 +241,18 @@ def _check_options(
     num_replicates: int,
     num_samples: int | None,
 ) -> None:
-    if not isinstance(objective, Objective):
-        raise ValueError(
-            "`objective` must be an Objective, whose data are resampled. "
-            f"Received: {type(objective).__name__}."
-        )
-    if not callable(measure):
-        raise ValueError(
-            "`measure` must be a callable that takes an Objective, e.g. "
-            "`lambda o: ks.hessian_eigenvalues(o, k=1)`. "
-            f"Received: {type(measure).__name__}."
-        )
-    if int(num_replicates) != num_replicates or num_replicates < 2:
-        raise ValueError(
-            "`num_replicates` must be an integer of at least 2. "
-            f"Received: num_replicates={num_replicates}."
-        )
-    most = objective.num_samples
-    if num_samples is not None and not (
-        int(num_samples) == num_samples and 1 <= num_samples <= most
-    ):
-        raise ValueError(
-            f"`num_samples` must be an integer from 1 to {most}, the samples "
-            f"there are. Received: num_samples={num_samples}."
-        )
+    check_objective(objective)
+    arguments.function(
+        "measure",
+        measure,
+        "that takes an Objective, e.g. `lambda o: "
+        "ks.hessian_eigenvalues(o, k=1)`",
+    )
+    arguments.integer("num_replicates", num_replicates, least=2)
+    arguments.integer(
+        "num_samples",
+        num_samples,
+        least=1,
+        most=objective.num_samples,
+        optional=True,
+    )

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness.metrics.fingerprint import describe_operator
-from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import CurvatureOperator, as_operator
-from keras_sharpness.results import (
+from keras_sharpness.files import (
     TEMPORARY_PREFIX,
+    check_folder,
     replaced_atomically,
     write_atomically,
 )
+from keras_sharpness.metrics.fingerprint import describe_operator
+from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.operators import CurvatureOperator, as_operator
+from keras_sharpness.metrics.process_bound import ProcessBound
 from keras_sharpness.training.fingerprint import differences
 
 _DESCRIPTION = "operator.json"
@@ -36,7 +38,7 @@ def _read_description(path: pathlib.Path) -> dict[str, Any]:
     return description
 
 
-class StoredProducts(LinearOperator):
+class StoredProducts(ProcessBound, LinearOperator):
     """A curvature operator that keeps its products in a folder.
 
     A product with a vector that was multiplied before is read from there. The
@@ -71,7 +73,7 @@ class StoredProducts(LinearOperator):
         ValueError: For another operator; if the folder holds products of
             other weights, data or settings, or something else, or does not
             say whose they are.
-        FileNotFoundError: If there is no such folder to make it in.
+        OSError: If the folder cannot be made, or written to.
 
     Example:
 
@@ -98,8 +100,8 @@ class StoredProducts(LinearOperator):
         operator: Objective | CurvatureOperator,
         folder: str | os.PathLike,
     ):
-        operator = as_operator(operator)
-        self._folder = pathlib.Path(folder)
+        operator = as_operator(operator, name="operator")
+        self._folder = check_folder(folder, "folder", parents=False)
         # As JSON gives it back, tuples as lists.
         description = json.loads(
             json.dumps(describe_operator(operator, "`StoredProducts`"))
@@ -130,12 +132,6 @@ class StoredProducts(LinearOperator):
                     "it to begin anew."
                 )
             return
-        if not self._folder.parent.is_dir():
-            raise FileNotFoundError(
-                f"There is no folder {str(self._folder.parent)!r} for "
-                f"{self._folder.name}. Make it first."
-            )
-        self._folder.mkdir(exist_ok=True)
         if any(
             not file.name.startswith(TEMPORARY_PREFIX)
             for file in self._folder.iterdir()

@@ -3,12 +3,13 @@
 import dataclasses
 import time
 import warnings
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.probing.segments import Segments, layer_of
@@ -191,11 +192,8 @@ def hessian_trace(
     clock = time.perf_counter()
     operator = as_operator(objective, w)
     measured = getattr(operator, "objective", None)
-    if method not in get_args(Method):
-        raise ValueError(
-            f"`method` must be one of {', '.join(map(repr, get_args(Method)))}"
-            f". Received: method={method!r}."
-        )
+    arguments.one_of("method", method, Method)
+    seed = arguments.seed(seed)
     plan = Plan.check(
         num_probes=num_probes,
         relative_error=relative_error,

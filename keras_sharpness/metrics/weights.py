@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sharpness import arguments
+
 
 class WeightLayout:
     """Where each trainable variable lies in the flat vector of all weights.
@@ -118,12 +120,15 @@ class WeightLayout:
             slices[name] = slice(start, end)
         return slices
 
-    def places(self, variables: Any) -> tuple[int, ...]:
+    def places(
+        self, variables: Any, name: str = "variables"
+    ) -> tuple[int, ...]:
         """Which variables are meant, as places among the trainable ones.
 
         Args:
             variables: A variable, a layer, a path such as `"dense/kernel"` or
                 a layer's name, or a list of these.
+            name: Str. What to call them in an error.
 
         Returns:
             Tuple of int, ascending.
@@ -155,7 +160,7 @@ class WeightLayout:
             if not here:
                 raise ValueError(
                     f"{getattr(item, 'path', item)!r} is not among the "
-                    "trainable variables. Received: variables="
+                    f"trainable variables. Received: {name}="
                     f"{variables!r}. There are: {', '.join(self.paths)}."
                 )
             found |= here
@@ -174,7 +179,7 @@ class WeightLayout:
         Raises:
             ValueError: If it has another shape or is not finite.
         """
-        vector = np.asarray(vector, dtype=np.float64)
+        vector = arguments.real_array(name, vector)
         if vector.shape != (self.size,):
             raise ValueError(
                 f"`{name}` must be a flat vector of the {self.size} trainable "
@@ -188,6 +193,27 @@ class WeightLayout:
                 "entries. Was the training stopped after it diverged?"
             )
         return vector
+
+
+def check_state(model: keras.Model, state: Any) -> None:
+    """Refuses what cannot stand for a model's non-trainable variables.
+
+    Args:
+        model: `keras.Model`.
+        state: List of arrays or tensors.
+
+    Raises:
+        ValueError: If these are not as many, or of other shapes.
+    """
+    arguments.instance("state", state, list | tuple, "a list of arrays")
+    wanted = [tuple(v.shape) for v in model.non_trainable_variables]
+    found = [tuple(getattr(value, "shape", ())) for value in state]
+    if found != wanted:
+        raise ValueError(
+            "`state` must hold an array for each of the "
+            f"{len(wanted)} variables in `model.non_trainable_variables`, in "
+            f"its shape. Received: {len(found)}, shapes {found[:5]}."
+        )
 
 
 def _precision(dtype: str) -> np.dtype:

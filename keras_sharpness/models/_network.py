@@ -1,11 +1,11 @@
 """What the six networks share: checks, compilation, configuration."""
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import keras
 
+from keras_sharpness import arguments
 from keras_sharpness.models._blocks import Blocks
 
 
@@ -39,10 +39,17 @@ class Network(keras.Model):
         compile: bool = True,
         **kwargs: Any,
     ) -> None:
-        num_classes = _checked_num_classes(num_classes)
+        num_classes = arguments.integer("num_classes", num_classes, least=2)
         input_shape = _checked_input_shape(input_shape)
-        seed = _checked_seed(seed)
-        policy = keras.dtype_policies.get(dtype)
+        seed = None if seed is None else arguments.seed(seed)
+        arguments.boolean("compile", compile)
+        arguments.text("name", kwargs.get("name"), optional=True)
+        try:
+            policy = keras.dtype_policies.get(dtype)
+        except (TypeError, ValueError) as error:
+            raise arguments.refuse(
+                "dtype", dtype, "a dtype or a keras.DTypePolicy"
+            ) from error
 
         blocks = Blocks(policy=policy, seed=seed)
         # The default input would cut float64 samples to float32.
@@ -102,45 +109,17 @@ def checked_image_shape(input_shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _checked_input_shape(input_shape: Sequence[int]) -> tuple[int, ...]:
+    # A layer of fixed size stands behind every input.
+    must = "a tuple of positive integers, the shape of one sample"
+    remedy = "Pass e.g. `x_train.shape[1:]`."
+    if not isinstance(input_shape, list | tuple) or not input_shape:
+        raise arguments.refuse("input_shape", input_shape, must, remedy)
     try:
-        # `operator.index` takes NumPy's integers, and neither floats nor
-        # `None`: a layer of fixed size stands behind every input.
-        shape = tuple(operator.index(size) for size in input_shape)
-    except TypeError:
-        shape = ()
-    if not shape or min(shape) < 1:
-        raise ValueError(
-            "`input_shape` must be a tuple of positive integers, the shape of "
-            f"one sample without the batch. Received: "
-            f"input_shape={input_shape}. Pass e.g. `x_train.shape[1:]`."
+        return tuple(
+            arguments.integer("input_shape", size, least=1)
+            for size in input_shape
         )
-    return shape
-
-
-def _checked_num_classes(num_classes: int) -> int:
-    try:
-        number = operator.index(num_classes)
-    except TypeError:
-        number = 0
-    if number < 2 or isinstance(num_classes, bool):
-        raise ValueError(
-            "`num_classes` must be an integer of at least 2. Received: "
-            f"num_classes={num_classes!r}. Pass the number of labels, e.g. "
-            "`num_classes=10`."
-        )
-    return number
-
-
-def _checked_seed(seed: int | None) -> int | None:
-    if seed is None:
-        return None
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        number = -1
-    if number < 0:
-        raise ValueError(
-            "`seed` must be a non-negative integer or `None`. Received: "
-            f"seed={seed!r}. Pass e.g. `seed=0`."
-        )
-    return number
+    except ValueError as error:
+        raise arguments.refuse(
+            "input_shape", input_shape, must, remedy
+        ) from error

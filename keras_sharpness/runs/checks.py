@@ -49,7 +49,10 @@ def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
             "`settings` must be a dict of plain values. Received: settings="
             f"{settings!r}. Pass e.g. `{{'batch_size': 256, 'seed': 0}}`."
         )
-    return {str(key): encode(value) for key, value in settings.items()}
+    try:
+        return {str(key): encode(value) for key, value in settings.items()}
+    except TypeError as error:
+        raise TypeError(f"`settings`: {error}") from error
 
 
 def check_result(result: Result) -> None:

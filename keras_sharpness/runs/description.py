@@ -6,7 +6,8 @@ import pathlib
 import warnings
 from typing import Any, Self
 
-from keras_sharpness.results import decode, write_atomically
+from keras_sharpness.files import write_atomically
+from keras_sharpness.results import decode
 from keras_sharpness.runs.differences import differences
 from keras_sharpness.runs.errors import RunFolderError, as_folder_error
 from keras_sharpness.runs.versions import installed_versions, now

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from keras_sharpness.files import reason_of
 from keras_sharpness.saving.errors import KerasSharpnessError
 
 
@@ -33,9 +34,9 @@ def as_folder_error(path: str | os.PathLike, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error).partition("\n")[0]
         kind = NotWritableError if what == "written" else RunFolderError
         raise kind(
-            f"{path} cannot be {what} ({reason}). Check the path, the "
-            "permissions and the free space, or pass another folder (`--out`)."
+            f"{path} cannot be {what} ({reason_of(error)}). Check the path, "
+            "the permissions and the free space, or pass another folder "
+            "(`--out`)."
         ) from error

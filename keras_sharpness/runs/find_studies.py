@@ -3,6 +3,8 @@
 import os
 import pathlib
 
+from keras_sharpness import arguments
+
 
 def find_studies(root: str | os.PathLike) -> tuple[pathlib.Path, ...]:
     """The folders of studies at or below a folder.
@@ -29,6 +31,7 @@ def find_studies(root: str | os.PathLike) -> tuple[pathlib.Path, ...]:
     assert find_studies(root / "nothing") == ()
     ```
     """
+    root = arguments.path("root", root)
     found = []
     for folder, subfolders, files in os.walk(root):
         if "study.json" in files:

@@ -5,7 +5,8 @@ import json
 import pathlib
 from typing import Any, Self
 
-from keras_sharpness.results import Result, decode, write_atomically
+from keras_sharpness.files import write_atomically
+from keras_sharpness.results import Result, decode
 from keras_sharpness.runs.errors import RunFolderError, as_folder_error
 from keras_sharpness.runs.versions import installed_versions, now
 

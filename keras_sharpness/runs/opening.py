@@ -3,10 +3,9 @@
 import contextlib
 import os
 import pathlib
-import secrets
 from collections.abc import Iterable
 
-from keras_sharpness.results import TEMPORARY_PREFIX
+from keras_sharpness.files import TEMPORARY_PREFIX
 from keras_sharpness.runs.errors import RunFolderError, as_folder_error
 
 
@@ -63,21 +62,6 @@ def check_described(path: pathlib.Path, *, file: str, noun: str) -> None:
             f"{path} is no folder of a {noun}: it holds no {file}. Pass a "
             "folder that holds one."
         )
-
-
-def check_writable(path: pathlib.Path) -> None:
-    """Makes a file in the folder and removes it: the only proof there is.
-
-    Args:
-        path: Path of the folder.
-
-    Raises:
-        RunFolderError: If that fails.
-    """
-    probe = path / f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-probe"
-    with as_folder_error(path, "written"):
-        probe.write_bytes(b"probe")
-        probe.unlink()
 
 
 def sweep(folders: Iterable[pathlib.Path], *, before: float) -> None:

@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from keras_sharpness import arguments
+from keras_sharpness.files import check_folder
 from keras_sharpness.result_types import typed
 from keras_sharpness.results import Result, decode
 from keras_sharpness.runs.checks import (
@@ -25,7 +27,6 @@ from keras_sharpness.runs.lock import FolderLock
 from keras_sharpness.runs.measurement import Measurement, damaged
 from keras_sharpness.runs.opening import (
     check_described,
-    check_writable,
     refuse_other_folders,
     sweep,
 )
@@ -86,7 +87,7 @@ class RecordedFolder:
         Warns:
             UserWarning: If another version of this package made the folder.
         """
-        path = pathlib.Path(path)
+        path = arguments.path("path", path)
         settings = checked_settings(settings)
         with as_folder_error(path, "read"):
             refuse_other_folders(path, file=cls._file, noun=cls._noun)
@@ -94,7 +95,8 @@ class RecordedFolder:
             path.mkdir(parents=True, exist_ok=True)
             lock = FolderLock.take(path, wait=not cls._is_exclusive)
         try:
-            check_writable(path)
+            with as_folder_error(path, "written"):
+                check_folder(path)
             description = cls._described(path, settings)
             alone_since = lock.taken_at if cls._is_exclusive else None
             sweep(
@@ -125,7 +127,7 @@ class RecordedFolder:
                 kind, of another format or damaged, or was made with other
                 settings.
         """
-        path = pathlib.Path(path)
+        path = arguments.path("path", path)
         with as_folder_error(path, "read"):
             check_described(path, file=cls._file, noun=cls._noun)
         description = Description.load(path / cls._file)

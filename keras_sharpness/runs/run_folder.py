@@ -7,7 +7,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from keras_sharpness.results import Result, replaced_atomically
+from keras_sharpness.files import replaced_atomically
+from keras_sharpness.results import Result
 from keras_sharpness.runs.checks import check_result
 from keras_sharpness.runs.errors import RunFolderError, as_folder_error
 from keras_sharpness.runs.measurement import damaged, decoded

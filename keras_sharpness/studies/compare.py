@@ -10,23 +10,25 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.data import SampleData
 from keras_sharpness.data.digest import digest_data
 from keras_sharpness.landscape import interpolate
-from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.fingerprint import describe_objective_loss
 from keras_sharpness.metrics.weights import WeightLayout
+from keras_sharpness.progress import check_progress
 from keras_sharpness.runs import RunFolder, StudyFolder
 from keras_sharpness.runs.errors import NotWritableError
 from keras_sharpness.studies.collection import collect
 from keras_sharpness.studies.comparison import Comparison
-from keras_sharpness.studies.measurement import MeasurementPlan
+from keras_sharpness.studies.measurement import MeasurementPlan, Target
 from keras_sharpness.studies.member import Member, build_from_seed
 from keras_sharpness.studies.pairs import PATHS, pair_name
 from keras_sharpness.studies.progress import StudyProgress
 from keras_sharpness.studies.report import write_comparison
 from keras_sharpness.training.architecture import unnumbered_name
 from keras_sharpness.training.code_digest import described_code
+from keras_sharpness.training.compiling import keras_optimizer
 from keras_sharpness.training.fingerprint import (
     describe_model,
 )
@@ -118,13 +120,35 @@ def compare(
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, sections 2.2
         and 2.3.
     """
-    plan = plan or MeasurementPlan()
-    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    _check(seeds, small_batch, large_batch, epochs, data)
+    plan = MeasurementPlan() if plan is None else plan
+    arguments.function("build_model", build_model, "that returns a keras.Model")
+    arguments.instance("plan", plan, MeasurementPlan, "a MeasurementPlan")
+    arguments.instance("data", data, SampleData, "a ClassificationData")
+    arguments.text("name", name, optional=True)
+    check_progress(progress)
+    seeds = _checked_seeds(seeds)
+    most = len(data.x_train)
+    large_batch = arguments.integer(
+        "large_batch",
+        large_batch,
+        least=2,
+        most=most,
+        remedy=f"There are {most} training samples.",
+    )
+    small_batch = arguments.integer(
+        "small_batch",
+        small_batch,
+        least=1,
+        most=large_batch - 1,
+        remedy="It must be smaller than `large_batch`.",
+    )
+    epochs = arguments.integer("epochs", epochs, least=1)
+    patience = arguments.integer("patience", patience, least=1, optional=True)
+    out = arguments.path("out", out)
+    optimizer_settings = _settings_of(optimizer)
     model = build_from_seed(build_model, seeds[0])
-    # Refuses data that do not fit before the first file is written.
-    for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
-        objective = Objective(model, x, y, loss=loss, check_repeatability=False)
+    # Refuses what cannot be measured before the first file is written.
+    objective = Target(model, data, plan, loss=loss).train
     study_settings = {
         "study": "compare",
         "model": name or _name_in(pathlib.Path(out), model),
@@ -136,7 +160,7 @@ def compare(
         "large_batch": large_batch,
         "epochs": epochs,
         "patience": patience,
-        "optimizer": _settings_of(optimizer),
+        "optimizer": optimizer_settings,
         "fingerprint": {
             "data": digest_data(data),
             "architecture": describe_model(model),
@@ -274,7 +298,7 @@ def _settings_of(
     optimizer: str | keras.optimizers.Optimizer,
 ) -> dict[str, Any]:
     """The optimizer's class and configuration in JSON's types."""
-    optimizer = keras.optimizers.get(optimizer)
+    optimizer = keras_optimizer(optimizer)
     config = optimizer.get_config()
     # Keras numbers the instances it makes: "adam_7" is no setting.
     config.pop("name", None)
@@ -297,24 +321,11 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _check(
-    seeds: list[int],
-    small_batch: int,
-    large_batch: int,
-    epochs: int,
-    data: SampleData,
-) -> None:
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise ValueError(
-            f"`seeds` must name at least one seed, each once. Received: {seeds}"
-        )
-    if not 1 <= small_batch < large_batch <= len(data.x_train):
-        raise ValueError(
-            "`small_batch` must be smaller than `large_batch`, and that no "
-            f"larger than the {len(data.x_train)} training samples. Received: "
-            f"small_batch={small_batch}, large_batch={large_batch}."
-        )
-    if epochs < 1:
-        raise ValueError(
-            f"`epochs` must be at least 1. Received: epochs={epochs}."
-        )
+def _checked_seeds(seeds: Any) -> list[int]:
+    """The seeds, or the first so many."""
+    if not isinstance(seeds, list | tuple | range) and not np.ndim(seeds):
+        return list(range(arguments.integer("seeds", seeds, least=1)))
+    found = [arguments.seed(seed, "seeds") for seed in seeds]
+    if not found or len(set(found)) != len(found):
+        raise arguments.refuse("seeds", seeds, "one seed or more, each once")
+    return found

@@ -7,13 +7,17 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.data import SampleData
 from keras_sharpness.metrics import (
     Objective,
     epsilon_sharpness,
     hessian_eigenvalues,
 )
-from keras_sharpness.metrics.epsilon_sharpness import Maximizer
+from keras_sharpness.metrics.epsilon_sharpness import (
+    Maximizer,
+    check_subspace_dim,
+)
 from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.results import Result
@@ -87,24 +91,62 @@ class MeasurementPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.epsilons or not all(
-            0 < epsilon < np.inf for epsilon in self.epsilons
-        ):
-            raise ValueError(
-                "`epsilons` must be positive. Received: "
-                f"epsilons={self.epsilons}. Keskar et al. use (1e-3, 5e-4)."
-            )
+        checked = {
+            "epsilons": self._checked_epsilons(),
+            "maximizer": arguments.one_of(
+                "maximizer", self.maximizer, Maximizer
+            ),
+            "num_eigenvalues": arguments.integer(
+                "num_eigenvalues", self.num_eigenvalues, least=0
+            ),
+            "batch_norm": arguments.one_of(
+                "batch_norm", self.batch_norm, BatchNormMode
+            ),
+            "regularization": arguments.boolean(
+                "regularization", self.regularization
+            ),
+            "seed": arguments.seed(self.seed),
+        }
         for name in ("subspace_dim", "batch_size", "num_samples"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(
-                    f"`{name}` must be at least 1. Received: {name}={value}."
-                )
-        if self.num_eigenvalues < 0:
-            raise ValueError(
-                "`num_eigenvalues` must not be negative. Received: "
-                f"num_eigenvalues={self.num_eigenvalues}."
+            checked[name] = arguments.integer(
+                name, getattr(self, name), least=1, optional=True
             )
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def _checked_epsilons(self) -> tuple[float, ...]:
+        remedy = "Keskar et al. use (1e-3, 5e-4)."
+        given = self.epsilons
+        if not isinstance(given, list | tuple | np.ndarray) or not np.size(
+            given
+        ):
+            raise arguments.refuse(
+                "epsilons", given, "a tuple of box sizes", remedy
+            )
+        found = tuple(
+            arguments.real("epsilons", epsilon, above=0.0, remedy=remedy)
+            for epsilon in given
+        )
+        names = {f"{epsilon:g}" for epsilon in found}
+        if len(names) < len(found):
+            raise arguments.refuse(
+                "epsilons", given, "box sizes that differ in six digits"
+            )
+        return found
+
+    def check_size(self, size: int) -> None:
+        """Refuses to measure in more dimensions than a model has.
+
+        Args:
+            size: Int. P, the number of trainable weights.
+
+        Raises:
+            ValueError: If the subspace is not smaller than the space, or more
+                eigenvalues are wanted than there are.
+        """
+        if self.subspace_dim is not None:
+            check_subspace_dim(self.subspace_dim, size)
+        arguments.integer("num_eigenvalues", self.num_eigenvalues, most=size)
 
     def names(self) -> list[str]:
         """The names of the measurements, in order."""
@@ -198,12 +240,19 @@ class Target:
         loss: Any = None,
         start: np.ndarray | None = None,
     ):
+        arguments.instance("model", model, keras.Model, "a keras.Model")
+        arguments.instance("data", data, SampleData, "a ClassificationData")
+        arguments.instance("plan", plan, MeasurementPlan, "a MeasurementPlan")
         options = {
             "loss": loss,
             "batch_norm": plan.batch_norm,
             "batch_size": plan.batch_size,
             "regularization": plan.regularization,
         }
+        layout = WeightLayout(model)
+        plan.check_size(layout.size)
+        if start is not None:
+            start = layout.check(start, "start")
         count = plan.num_samples
         self.train = Objective(
             model, data.x_train[:count], data.y_train[:count], **options

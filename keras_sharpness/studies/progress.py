@@ -14,6 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from keras_sharpness import arguments
 from keras_sharpness.interrupts import kept_interrupts
 
 
@@ -29,7 +30,8 @@ class StudyProgress:
     """
 
     def __init__(self, total: int, *, show: bool = True):
-        self._total = total
+        self._total = arguments.integer("total", total, least=0)
+        arguments.boolean("show", show)
         self._done = 0
         self._console = Console(stderr=True)
         self._show = show

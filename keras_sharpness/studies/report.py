@@ -10,7 +10,7 @@ from keras_sharpness.charts import (
     training_chart,
     write_report,
 )
-from keras_sharpness.results import write_atomically
+from keras_sharpness.files import write_atomically
 from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies.comparison import Comparison
 from keras_sharpness.studies.member import Member

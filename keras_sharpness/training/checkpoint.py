@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_sharpness.results import write_atomically
+from keras_sharpness.files import write_atomically
 from keras_sharpness.training.fingerprint import differences
 from keras_sharpness.training.history import StopReason
 from keras_sharpness.training.state import TrainingState
@@ -165,24 +165,6 @@ class CheckpointWriter:
             self._pending.save(self._path)
             self._written_at = time.monotonic()
         self._pending = None
-
-
-def check_checkpoint_path(path: str | os.PathLike) -> None:
-    """Refuses paths to which no checkpoint can be written.
-
-    Args:
-        path: Path of the file, there or not.
-
-    Raises:
-        ValueError: If it is a folder, or in a folder that is not there.
-    """
-    path = pathlib.Path(path)
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(
-            "`checkpoint` must be the path of a file in an existing folder. "
-            f"Received: checkpoint={str(path)!r}. Make the folder first, and "
-            "pass e.g. `checkpoint='folder/training.npz'`."
-        )
 
 
 def _read(path: str | os.PathLike) -> Checkpoint:

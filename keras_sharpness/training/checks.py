@@ -1,10 +1,11 @@
-"""Checks of arrays and numbers that can be made before any work starts."""
+"""Checks of arrays that can be made before any work starts."""
 
-import operator
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_sharpness import arguments
 
 
 def as_arrays(name: str, value: Any, *, float_dtype: str = "float32") -> Any:
@@ -37,6 +38,7 @@ def as_arrays(name: str, value: Any, *, float_dtype: str = "float32") -> Any:
 
 
 def _as_array(name: str, value: Any, float_dtype: str) -> np.ndarray:
+    arguments.complete(name, value)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -115,84 +117,6 @@ def check_finite(name: str, value: Any, *, remedy: str) -> None:
                 f"`{path}` must be finite. Received: {num_bad} of {leaf.size} "
                 f"entries are NaN or infinite. {remedy}"
             )
-
-
-def check_integer(name: str, value: Any, *, minimum: int) -> int:
-    """`value` as an int of at least `minimum`.
-
-    Args:
-        name: Str. The argument's name, for the error message.
-        value: Int, or a NumPy integer.
-        minimum: Int. The smallest value allowed.
-
-    Returns:
-        Int.
-
-    Raises:
-        ValueError: If it is no integer or too small.
-    """
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < minimum:
-        raise ValueError(
-            f"`{name}` must be an integer of at least {minimum}. Received: "
-            f"{name}={value!r}. Pass e.g. `{name}={max(minimum, 1)}`."
-        )
-    return number
-
-
-def check_number(name: str, value: Any, *, minimum: float) -> float:
-    """`value` as a finite float of at least `minimum`.
-
-    Args:
-        name: Str. The argument's name, for the error message.
-        value: Float or int.
-        minimum: Float. The smallest value allowed.
-
-    Returns:
-        Float.
-
-    Raises:
-        ValueError: If it is no number, not finite or too small.
-    """
-    is_number = isinstance(value, int | float | np.number)
-    if (
-        isinstance(value, bool)
-        or not is_number
-        or not minimum <= value < np.inf
-    ):
-        raise ValueError(
-            f"`{name}` must be a finite number of at least {minimum}. "
-            f"Received: {name}={value!r}. Pass e.g. `{name}={minimum}`."
-        )
-    return float(value)
-
-
-def check_batch_size(batch_size: Any, num_samples: int) -> int:
-    """`batch_size` as an int between 1 and the number of samples.
-
-    Args:
-        batch_size: Int. Samples per update.
-        num_samples: Int. Samples there are.
-
-    Returns:
-        Int.
-
-    Raises:
-        ValueError: If it is no such integer.
-    """
-    batch_size = check_integer("batch_size", batch_size, minimum=1)
-    if batch_size > num_samples:
-        raise ValueError(
-            "`batch_size` must not exceed the number of samples. Received: "
-            f"batch_size={batch_size}, samples: {num_samples}. Pass "
-            f"`batch_size={num_samples}` to train on the full batch."
-        )
-    return batch_size
 
 
 def _leaves(name: str, value: Any) -> list[tuple[str, np.ndarray]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_sharpness import arguments
 from keras_sharpness.training.step import Data
 from keras_sharpness.training.targets import AccuracyKind
 
@@ -16,6 +17,32 @@ _UNSAVED_OPTIMIZER_SETTINGS = (
 )
 # Of every optimizer a training has used: its configuration before and after.
 _CONFIGS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def keras_optimizer(optimizer: Any) -> keras.optimizers.Optimizer:
+    """An optimizer given as `compile` takes it.
+
+    Args:
+        optimizer: Str or `keras.optimizers.Optimizer`.
+
+    Returns:
+        `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: If it is neither, or Keras knows no such name.
+    """
+    try:
+        found = keras.optimizers.get(optimizer)
+    except (TypeError, ValueError):
+        found = None
+    if not isinstance(found, keras.optimizers.Optimizer):
+        raise arguments.refuse(
+            "optimizer",
+            optimizer,
+            "a Keras optimizer or its name",
+            "Pass e.g. `optimizer='adam'`.",
+        )
+    return found
 
 
 def fresh_optimizer(
@@ -35,7 +62,7 @@ def fresh_optimizer(
     """
     if optimizer is None:
         optimizer = getattr(model, "optimizer", None) or "adam"
-    optimizer = keras.optimizers.get(optimizer)
+    optimizer = keras_optimizer(optimizer)
     if not optimizer.built:
         return optimizer
     config = optimizer.get_config()
@@ -77,11 +104,13 @@ def check_trainable(model: keras.Model, loss: Any) -> None:
         ValueError: If the model is not built, has nothing to train, no loss,
             several replicas, or a training step of its own.
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "`model` must be a `keras.Model`. Received: model is a "
-            f"{type(model).__name__}. Wrap it in `keras.Sequential`."
-        )
+    arguments.instance(
+        "model",
+        model,
+        keras.Model,
+        "a keras.Model",
+        "Wrap layers in `keras.Sequential`.",
+    )
     if not model.built:
         raise ValueError(
             f"The model {model.name!r} is not built, so it has no weights yet. "

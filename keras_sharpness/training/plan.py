@@ -1,9 +1,8 @@
 """The numbers of a training."""
 
 import dataclasses
-from typing import Any
 
-from keras_sharpness.training import checks
+from keras_sharpness import arguments
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,23 +22,24 @@ class Plan:
     seed: int
 
     def __post_init__(self) -> None:
-        self._set(
-            "batch_size",
-            checks.check_batch_size(self.batch_size, self.num_samples),
-        )
-        for name, minimum in (("epochs", 1), ("patience", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if name != "patience" or value is not None:
-                self._set(
-                    name, checks.check_integer(name, value, minimum=minimum)
-                )
-        self._set(
-            "min_delta",
-            checks.check_number("min_delta", self.min_delta, minimum=0.0),
-        )
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
+        checked = {
+            "batch_size": arguments.integer(
+                "batch_size",
+                self.batch_size,
+                least=1,
+                most=self.num_samples,
+                remedy=f"Pass `batch_size={self.num_samples}` to train on the "
+                "full batch.",
+            ),
+            "epochs": arguments.integer("epochs", self.epochs, least=1),
+            "patience": arguments.integer(
+                "patience", self.patience, least=1, optional=True
+            ),
+            "min_delta": arguments.real("min_delta", self.min_delta, least=0.0),
+            "seed": arguments.seed(self.seed),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def num_batches(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.training import checks, targets
 from keras_sharpness.training.compiling import (
     check_trainable,
@@ -82,15 +83,11 @@ def prepare(
     check_weights(model)
     if loss is None and model.compiled:
         loss = model.loss
-    probe = keras.tree.map_structure(
-        lambda a: None if a is None else a[:_NUM_PROBED], arrays
-    )
+    probe = _first(arrays)
     outputs = first_outputs(model, probe.x)
     check_targets(arrays, "", num_samples, outputs, loss)
     if validation is not None:
-        check_targets(
-            validation, "validation ", num_validation_samples, outputs, loss
-        )
+        check_validation(model, validation, arrays, outputs, loss)
     spec = targets.loss_spec(loss)
     accuracy = None
     if isinstance(outputs, np.ndarray):
@@ -125,10 +122,11 @@ def check_data(
         ValueError: If `data` is no such tuple, or the arrays do not fit.
     """
     if not isinstance(data, list | tuple) or len(data) not in (2, 3):
-        raise ValueError(
-            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight)"
-            f". Received: {type(data).__name__}. Pass e.g. "
-            "`validation_data=(x_test, y_test)`."
+        raise arguments.refuse(
+            "validation_data",
+            data,
+            "a tuple (x, y) or (x, y, sample_weight)",
+            "Pass e.g. `validation_data=(x_test, y_test)`.",
         )
     dtype = keras.backend.result_type(
         keras.config.floatx(), model.variable_dtype
@@ -149,7 +147,84 @@ def check_data(
             name, value, remedy="Remove or replace these samples."
         )
     x, y, *rest = named.values()
+    weights = keras.tree.flatten(rest[0] if rest else None)
+    arguments.sample_weights(
+        f"{prefix}sample_weight", [w for w in weights if w is not None]
+    )
     return Data(x, y, rest[0] if rest else None), num_samples
+
+
+def _first(data: Data) -> Data:
+    return keras.tree.map_structure(
+        lambda a: None if a is None else a[:_NUM_PROBED], data
+    )
+
+
+def check_validation(
+    model: keras.Model, validation: Data, data: Data, outputs: Any, loss: Any
+) -> None:
+    """Refuses validation data that the model or the loss would not take.
+
+    Args:
+        model: `keras.Model`.
+        validation: `Data` of arrays.
+        data: `Data` of arrays that the model is trained on.
+        outputs: Array or nest of arrays. The model's outputs for the first of
+            these.
+        loss: Loss as `model.compile` takes it.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    for name in ("x", "y"):
+        own, other = getattr(validation, name), getattr(data, name)
+        if _structure(own) != _structure(other):
+            raise ValueError(
+                f"`validation {name}` must be nested as `{name}`, "
+                f"{_shapes(other)}. Received: {_shapes(own)}. Prepare both in "
+                "one way."
+            )
+    probe = _first(validation)
+    num_samples = len(keras.tree.flatten(validation.x)[0])
+    try:
+        found = first_outputs(model, probe.x)
+    except Exception as error:
+        raise ValueError(
+            f"`validation x` does not fit the model {model.name!r}. Received: "
+            f"{_shapes(validation.x)}; it is trained on {_shapes(data.x)}. "
+            "Prepare both in one way."
+        ) from error
+    check_targets(validation, "validation ", num_samples, found, loss)
+    if not _takes(loss, probe.y, found) and _takes(
+        loss, _first(data).y, outputs
+    ):
+        raise ValueError(
+            "`validation y` does not fit the loss. Received: "
+            f"{_shapes(validation.y)}; the model is trained on "
+            f"{_shapes(data.y)}. Prepare both in one way."
+        )
+
+
+def _structure(nest: Any) -> Any:
+    return keras.tree.map_structure(lambda _: None, nest)
+
+
+def _shapes(nest: Any) -> str:
+    leaves = keras.tree.flatten(nest)
+    return ", ".join(f"shape {a.shape} of {a.dtype}" for a in leaves)
+
+
+def _takes(loss: Any, y: Any, outputs: Any) -> bool:
+    """Whether a single loss can be computed; True where it is not known."""
+    if loss is None or keras.tree.is_nested(loss) or keras.tree.is_nested(y):
+        return True
+    if isinstance(loss, str) or keras.tree.is_nested(outputs):
+        return True
+    try:
+        keras.losses.get(loss)(y, outputs)
+    except Exception:
+        return False
+    return True
 
 
 def check_weights(model: keras.Model) -> None:
@@ -237,6 +312,13 @@ def check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
         return []
     if isinstance(callbacks, keras.callbacks.Callback):
         callbacks = [callbacks]
+    arguments.instance(
+        "callbacks",
+        callbacks,
+        Sequence,
+        "a list of `keras.callbacks.Callback`",
+        "Pass the callbacks themselves.",
+    )
     callbacks = list(callbacks)
     for callback in callbacks:
         is_list = isinstance(callback, keras.callbacks.CallbackList)
@@ -271,8 +353,10 @@ def check_jit_compile(jit_compile: Any, model: keras.Model) -> bool:
     if isinstance(jit_compile, str) and jit_compile == "auto":
         return gains_from_xla(model)
     if not isinstance(jit_compile, bool | np.bool_):
-        raise ValueError(
-            "`jit_compile` must be a bool or 'auto'. Received: "
-            f"jit_compile={jit_compile!r}. Pass `jit_compile='auto'`."
+        raise arguments.refuse(
+            "jit_compile",
+            jit_compile,
+            "a bool or 'auto'",
+            "Pass `jit_compile='auto'`.",
         )
     return bool(jit_compile)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import rich.console
 import rich.progress
 
-from keras_sharpness.progress import is_watched
+from keras_sharpness.progress import check_progress, is_watched
 
 ProgressFunction = Callable[[int, int, dict[str, float]], None]
 
@@ -44,12 +44,7 @@ def make_reporter(
         return _Bar(total, epochs)
     if progress is False:
         return _Silence()
-    if not callable(progress):
-        raise ValueError(
-            "`progress` must be a bool, None or a function. Received: "
-            f"progress={progress!r}. Pass e.g. `progress=True`."
-        )
-    return _Calls(progress, total)
+    return _Calls(check_progress(progress), total)
 
 
 class _Silence:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from keras_sharpness import arguments
+
 AccuracyKind = Literal["sparse", "categorical", "binary"]
 
 # Softmax and sigmoid in half precision may exceed 1 by a rounding error.
@@ -54,6 +56,29 @@ class LossSpec:
     ignored_class: int | None
 
 
+def keras_loss(loss: Any) -> Any:
+    """A single loss as Keras knows it.
+
+    Args:
+        loss: Str, function or `keras.losses.Loss`.
+
+    Returns:
+        Function, or `keras.losses.Loss`.
+
+    Raises:
+        ValueError: If it is none of these, or Keras knows no such name.
+    """
+    try:
+        return keras.losses.get(loss)
+    except (TypeError, ValueError) as error:
+        raise arguments.refuse(
+            "loss",
+            loss,
+            "a Keras loss, its name, or a function (y_true, y_pred)",
+            "Pass e.g. `loss='mse'`.",
+        ) from error
+
+
 def loss_spec(loss: Any) -> LossSpec:
     """Describes a loss given as `keras.Model.compile` takes it.
 
@@ -67,12 +92,14 @@ def loss_spec(loss: Any) -> LossSpec:
     Raises:
         ValueError: If Keras knows no loss of that name.
     """
+    if keras.tree.is_nested(loss) and not loss:
+        raise arguments.refuse("loss", loss, "a loss for each output")
     if loss is None or keras.tree.is_nested(loss):
         return LossSpec("custom", "unknown", False, None)
     if isinstance(loss, str) and loss in ("crossentropy", "ce"):
         # Keras decides between three losses when it sees the shapes.
         return LossSpec(loss, "unknown", False, None)
-    function = keras.losses.get(loss)
+    function = keras_loss(loss)
     is_object = isinstance(function, keras.losses.Loss)
     name = type(function).__name__ if is_object else _function_name(function)
     plain = name.replace("_", "").lower()

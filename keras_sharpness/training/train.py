@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import keras
 
+from keras_sharpness import arguments
+from keras_sharpness.files import check_file
 from keras_sharpness.training import compiling
 from keras_sharpness.training.checkpoint import (
     Checkpoint,
     CheckpointWriter,
-    check_checkpoint_path,
 )
-from keras_sharpness.training.checks import check_number
 from keras_sharpness.training.diverged import TrainingDivergedError
 from keras_sharpness.training.fingerprint import (
     describe_loss,
@@ -117,6 +117,8 @@ def train(
     Raises:
         ValueError: If an argument, an array, the model or the loss does not
             fit the others; before any work is done.
+        OSError: If `checkpoint` cannot be written, before any work is done;
+            or no longer can.
         CheckpointError: If `checkpoint` is a file of other settings, naming
             them, or is damaged. A `ValueError`.
         TrainingDivergedError: If the loss or a weight becomes NaN or
@@ -161,8 +163,8 @@ def train(
         seed=seed,
     )
     plan = prepared.plan
-    checkpoint_seconds = check_number(
-        "checkpoint_seconds", checkpoint_seconds, minimum=0.0
+    checkpoint_seconds = arguments.real(
+        "checkpoint_seconds", checkpoint_seconds, least=0.0
     )
     callbacks = check_callbacks(callbacks)
     use_xla = check_jit_compile(jit_compile, model)
@@ -174,7 +176,7 @@ def train(
     settings["loss_weights"] = compiling.loss_weights(model, loss)
     earlier = None
     if checkpoint is not None:
-        check_checkpoint_path(checkpoint)
+        check_file(checkpoint, "checkpoint")
         settings["data"] = digest_arrays(prepared.data)
         settings["validation_data"] = digest_arrays(prepared.validation)
         earlier = Checkpoint.load(checkpoint, settings)

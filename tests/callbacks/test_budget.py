@@ -55,8 +55,14 @@ def test_a_share_of_the_training_itself():
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ((0.0, None), "`max_seconds` must be positive. Received: max_seconds"),
-        ((None, -0.1), "`max_share` must be positive. Received: max_share=-0"),
+        (
+            (0.0, None),
+            "`max_seconds` must be a positive, finite number",
+        ),
+        (
+            (None, -0.1),
+            "`max_share` must be a positive, finite number",
+        ),
         ((float("nan"), None), "Leave it out"),
     ],
 )

@@ -30,5 +30,5 @@ def test_epochs_of_one_batch():
 
 @pytest.mark.parametrize("frequency", [0, -1, 1.5, True, "batch", None])
 def test_other_frequencies_are_refused(frequency):
-    with pytest.raises(ValueError, match="'epoch' or a positive number"):
+    with pytest.raises(ValueError, match="number of batches, or 'epoch'"):
         check_frequency(frequency)

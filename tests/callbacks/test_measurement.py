@@ -283,12 +283,12 @@ def test_an_objective_may_be_shared(build, data):
 @pytest.mark.parametrize(
     ("callback", "options", "message"),
     [
-        (EpsilonSharpness, {"epsilon": -1.0}, "`epsilon` must be positive"),
-        (EpsilonSharpness, {"subspace_dim": 51}, "between 1 and 50"),
+        (EpsilonSharpness, {"epsilon": -1.0}, "`epsilon` must be a positive"),
+        (EpsilonSharpness, {"subspace_dim": 51}, "from 1 to 50"),
         (EpsilonSharpness, {"batch_norm": "none"}, "`batch_norm` must be"),
-        (HessianEigenvalues, {"k": 0}, "`k` must lie between 1 and 51"),
+        (HessianEigenvalues, {"k": 0}, "`k` must be an integer from 1 to 51"),
         (HessianEigenvalues, {"which": "top"}, "'largest', 'smallest', 'both"),
-        (HessianEigenvalues, {"tolerance": 0.0}, "must be positive"),
+        (HessianEigenvalues, {"tolerance": 0.0}, "must be a positive"),
     ],
 )
 def test_bad_options_are_refused_before_the_training(

@@ -162,7 +162,7 @@ def test_an_eigenvector_that_overtakes_the_first_is_found(which):
         assert len(found.eigenvalues) == (1 if which == "largest" else 2)
         products.append(found.num_products)
         afresh = len(products) in (1, 11)
-        assert found.tolerance == (0.002 if afresh else 0.01)
+        assert found.miss_probability == (1e-3 if afresh else None)
         assert (found.num_initial_vectors == 0) == afresh
     # Eigenvectors of a diagonal matrix stay what they are.
     if which == "largest":

@@ -58,7 +58,7 @@ def test_losses_beyond_the_axis_are_told():
 @pytest.mark.parametrize(
     ("argument", "options", "message"),
     [
-        ({}, {}, "one to 6"),
+        ({}, {}, "nothing to draw"),
         (bundle(), {"data": "test"}, "data='test'"),
         (bundle(finished=np.zeros((3, 5), bool)), {}, "no evaluated point"),
         (bundle(losses={"train": np.zeros((3, 5))}), {"log": True}, "positive"),

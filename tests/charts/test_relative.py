@@ -45,4 +45,6 @@ def test_relative_fades_what_is_not_chosen(rows):
 
 def test_relative_of_nothing_is_refused(rows):
     with pytest.raises(ValueError, match="what is missing"):
+        relative_chart(rows.assign(ratio=np.nan), reference="a", groups=[])
+    with pytest.raises(ValueError, match="nothing to draw"):
         relative_chart(rows.iloc[:0], reference="a", groups=[])

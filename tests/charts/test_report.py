@@ -259,10 +259,12 @@ def test_written_in_one_step(tmp_path):
 def test_a_report_that_fails_leaves_the_old_one(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")
-    bad = Section(heading="H", chart="not a chart")
-    with pytest.raises(ValueError, match="Altair chart"):
-        write_report(path, title="T", sections=[bad])
+    good = Section(heading="H")
+    with pytest.raises(ValueError, match="Section objects"):
+        write_report(path, title="T", sections=[good, "not a section"])
     assert path.read_text() == "old"
+    with pytest.raises(ValueError, match="Altair chart"):
+        Section(heading="H", chart="not a chart")
 
 
 def test_the_same_report_twice_is_the_same_file():

@@ -160,7 +160,7 @@ def test_objects_are_not_unpickled(write):
         ({"y_train": np.array(["a"] * 9)}, "`y_train`.*integer labels"),
         (
             {"y_train": np.zeros(9, int), "y_test": np.zeros(5, int)},
-            "at least two classes",
+            "`num_classes` must be an integer of at least 2",
         ),
     ],
 )

@@ -364,7 +364,7 @@ def test_the_model_is_left_as_it_was(classifier):
         ({"alphas": [0.0, np.nan]}, "finite"),
         ({"num_points": 1}, "num_points=1"),
         ({"stop": 3}, "`stop` must be"),
-        ({"plane": np.ones(3)}, "`center` must be a flat vector"),
+        ({"plane": np.ones(3)}, "`plane` must be a flat vector"),
         (
             {
                 "plane": Plane(

@@ -96,7 +96,7 @@ class TestThroughThree:
     @pytest.mark.parametrize(
         ("points", "message"),
         [
-            (np.eye(6)[:2], "Received: 2 and 3"),
+            (np.eye(6)[:2], "`points` must be a list of three"),
             (np.outer([0, 1, 2], np.ones(6)), "on one line"),
             (np.eye(6)[[0, 0, 1]], "on one line"),
             ([np.ones(6), np.ones(5), np.zeros(6)], r"points\[1\]"),

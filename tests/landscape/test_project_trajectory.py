@@ -101,7 +101,7 @@ def test_models_bring_their_statistics(float64, tmp_path):
 
 def test_wrong_points(quadratic, way):
     points, plane = way
-    with pytest.raises(ValueError, match="one number for each of the 6"):
+    with pytest.raises(ValueError, match=r"`steps` must have shape \(6,\)"):
         project_trajectory(quadratic[0], plane, points, steps=[1, 2])
     with pytest.raises(ValueError, match=r"points\[0\]"):
         project_trajectory(quadratic[0], plane, points[:, :3])

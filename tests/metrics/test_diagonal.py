@@ -157,8 +157,8 @@ def test_same_seed_same_bits_and_round_trip(tmp_path):
     ("options", "message"),
     [
         ({"method": "xtrace"}, "'hutchinson', 'hutch\\+\\+'"),
-        ({"num_probes": 1}, "`num_probes` must be at least 2"),
-        ({"relative_error": -0.1}, "`relative_error` must be positive"),
+        ({"num_probes": 1}, "`num_probes` must be an integer of at least 2"),
+        ({"relative_error": -0.1}, "`relative_error` must be a positive"),
         ({"max_products": 50}, "Pass `relative_error=0.05`"),
     ],
 )

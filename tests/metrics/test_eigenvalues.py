@@ -120,9 +120,12 @@ def test_warm_start_needs_few_products(which):
         ]
     )
     for start in (before.eigenvectors, mixed.astype("float32")):
-        warm = hessian_eigenvalues(operator, initial_vectors=start, **options)
+        warm = hessian_eigenvalues(
+            operator, initial_vectors=start, miss_probability=None, **options
+        )
         assert np.all(warm.converged)
         assert warm.num_products <= cold.num_products / 2
+        assert warm.miss_probability is None
         assert warm.num_initial_vectors == len(warm.eigenvalues)
         # Each is good to the square of its residual over the gap, 1: 1e-6.
         np.testing.assert_allclose(
@@ -135,7 +138,10 @@ def test_warm_start_from_the_eigenvectors_of_an_objective(oracle):
     objective = Objective(model, data["x"], data["y"])
     first = hessian_eigenvalues(objective, k=3, eigenvectors=True)
     again = hessian_eigenvalues(
-        objective, k=3, initial_vectors=first.eigenvectors
+        objective,
+        k=3,
+        initial_vectors=first.eigenvectors,
+        miss_probability=None,
     )
     assert again.num_products <= first.num_products
     # Both have relative residuals below 1e-3.
@@ -217,20 +223,25 @@ def test_same_seed_same_bits_and_round_trip(oracle, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "`k` must lie between 1 and 4"),
-        ({"k": 5}, "`k` must lie between 1 and 4"),
-        ({"k": 3, "which": "both"}, "between 1 and 2"),
+        ({"k": 0}, "`k` must be an integer from 1 to 4"),
+        ({"k": 5}, "`k` must be an integer from 1 to 4"),
+        ({"k": 3, "which": "both"}, "from 1 to 2"),
         ({"which": "top"}, "'largest', 'smallest', 'both'"),
         ({"method": "qr"}, "'lanczos', 'power'"),
         ({"method": "power", "which": "smallest"}, "largest magnitude"),
-        ({"tolerance": 0.0}, "`tolerance` must be positive"),
-        ({"max_products": 0}, "at least 1, the number"),
-        ({"which": "both", "max_products": 1}, "at least 2, the number"),
-        ({"block_size": 0}, "between 1 and 8. Received: block_size=0"),
-        ({"block_size": 9}, "between 1 and 8"),
+        ({"tolerance": 0.0}, "`tolerance` must be a positive"),
+        (
+            {"max_products": 0},
+            "`max_products` must be an integer of at least 1",
+        ),
+        ({"which": "both", "max_products": 1}, "There are 2 eigenvalues"),
+        ({"block_size": 0}, "from 1 to 8. Received: block_size=0"),
+        ({"block_size": 9}, "from 1 to 8"),
         ({"method": "power", "block_size": 2}, "one vector at a time"),
         ({"method": "power", "basis_dtype": "float32"}, "keeps no basis"),
         ({"basis_dtype": "float16"}, "Received: basis_dtype='float16'"),
+        ({"miss_probability": 0.0}, "between 0 and 1, or be None"),
+        ({"miss_probability": 1.0}, "Received: miss_probability=1.0"),
         ({"initial_vectors": np.ones(4)}, r"shape \(4, m\)"),
         ({"initial_vectors": np.ones((3, 1))}, r"Received: shape \(3, 1\)"),
         ({"initial_vectors": np.ones((4, 0))}, r"Received: shape \(4, 0\)"),

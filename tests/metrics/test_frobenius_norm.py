@@ -109,8 +109,8 @@ def test_same_seed_same_bits_and_round_trip(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_probes": 1}, "`num_probes` must be at least 2"),
-        ({"relative_error": 0.0}, "`relative_error` must be positive"),
+        ({"num_probes": 1}, "`num_probes` must be an integer of at least 2"),
+        ({"relative_error": 0.0}, "`relative_error` must be a positive"),
         ({"max_products": 50}, "Pass `relative_error=0.05`"),
     ],
 )

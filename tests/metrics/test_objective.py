@@ -426,7 +426,7 @@ def bad_inputs():
         {"loss": keras.losses.MeanSquaredError(reduction="sum")},
         "how the data are cut into batches",
     )
-    yield (x, y), {"batch_size": 0}, "`batch_size` must be a positive integer"
+    yield (x, y), {"batch_size": 0}, "`batch_size` must be an integer of"
     yield (x, y), {"batch_norm": "frozen"}, "'inference', 'batch', 'recalib"
     yield (iter([(x, y)]),), {}, "can be read only once"
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(30)

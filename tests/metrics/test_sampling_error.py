@@ -260,7 +260,7 @@ def test_arrays_results_and_round_trip(tmp_path):
         (loss, {"num_replicates": 1}, "`num_replicates` must be an integer"),
         (loss, {"num_samples": 0}, "from 1 to 30"),
         (loss, {"num_samples": 31}, "from 1 to 30"),
-        (3.0, {}, "`measure` must be a callable"),
+        (3.0, {}, "`measure` must be a function"),
         (lambda o: "much", {}, "Received: str"),
     ],
 )

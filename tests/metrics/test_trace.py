@@ -339,9 +339,9 @@ def test_same_seed_same_bits_and_round_trip(tmp_path):
     ("options", "message"),
     [
         ({"method": "exact"}, "'hutchinson', 'hutch\\+\\+', 'xtrace'"),
-        ({"num_probes": 1}, "`num_probes` must be at least 2"),
-        ({"relative_error": 0.0}, "`relative_error` must be positive"),
-        ({"relative_error": np.nan}, "`relative_error` must be positive"),
+        ({"num_probes": 1}, "`num_probes` must be an integer of at least 2"),
+        ({"relative_error": 0.0}, "`relative_error` must be a positive"),
+        ({"relative_error": np.nan}, "`relative_error` must be a positive"),
         ({"max_products": 50}, "Pass `relative_error=0.05`"),
         (
             {"relative_error": 0.1, "max_products": 47, "method": "hutch++"},
@@ -349,7 +349,7 @@ def test_same_seed_same_bits_and_round_trip(tmp_path):
         ),
         (
             {"relative_error": 0.1, "num_probes": 9, "max_products": 8},
-            "the first 9 probes",
+            "The first 9 probes",
         ),
     ],
 )

@@ -225,5 +225,7 @@ def test_convolutions_need_images(network, input_shape):
 
 @pytest.mark.parametrize("seed", [-1, 0.5, "0"])
 def test_wrong_seed(seed):
-    with pytest.raises(ValueError, match="`seed` must be a non-negative"):
+    with pytest.raises(
+        ValueError, match="`seed` must be an integer of at least 0"
+    ):
         models.F1(seed=seed)

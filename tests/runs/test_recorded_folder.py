@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from keras_sharpness.results import TEMPORARY_PREFIX, Result
+from keras_sharpness.files import TEMPORARY_PREFIX
+from keras_sharpness.results import Result
 from keras_sharpness.runs import RunFolder, RunFolderError, StudyFolder
 from keras_sharpness.saving import KerasSharpnessError
 
@@ -416,7 +417,7 @@ def test_folder_that_was_deleted_meanwhile(folder, number):
     for path in sorted(folder.path.rglob("*"), reverse=True):
         path.unlink()
     folder.path.rmdir()
-    message = r"cannot be written \(No such file or directory\)"
+    message = r"cannot be written \((there is no folder|No such file)"
     with pytest.raises(RunFolderError, match=message):
         folder.write("a", number(1.0), {})
 

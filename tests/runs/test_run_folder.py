@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_sharpness as ks
-from keras_sharpness.results import TEMPORARY_PREFIX
+from keras_sharpness.files import TEMPORARY_PREFIX
 from keras_sharpness.runs import RunFolder, RunFolderError, StudyFolder
 from keras_sharpness.saving import ModelFileError, UnsafeModelError
 from keras_sharpness.training import TrainingHistory

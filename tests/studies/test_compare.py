@@ -391,11 +391,11 @@ def test_what_is_not_a_study_is_refused(tmp_path, build_model, blobs, plan):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"small_batch": 90}, "`small_batch` must be smaller"),
-        ({"large_batch": 91}, "no larger than the 90 training samples"),
-        ({"small_batch": 0}, "`small_batch` must be smaller"),
-        ({"epochs": 0}, "`epochs` must be at least 1"),
-        ({"seeds": 0}, "`seeds` must name at least one seed"),
+        ({"small_batch": 90}, "must be smaller than `large_batch`"),
+        ({"large_batch": 91}, "There are 90 training samples"),
+        ({"small_batch": 0}, "`small_batch` must be an integer from 1"),
+        ({"epochs": 0}, "`epochs` must be an integer of at least 1"),
+        ({"seeds": 0}, "`seeds` must be an integer of at least 1"),
         ({"seeds": [1, 1]}, "each once"),
     ],
 )
@@ -413,25 +413,30 @@ def test_a_builder_of_something_else_is_refused(tmp_path, blobs):
         compare(lambda: "model", blobs, out=tmp_path / "study", **OPTIONS)
 
 
-def test_a_model_that_does_not_fit_is_refused_before_work(tmp_path, blobs):
+def test_a_model_that_does_not_fit_is_refused_before_work(
+    tmp_path, blobs, plan
+):
     def too_wide():
         model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
         model.compile(loss="sparse_categorical_crossentropy")
         return model
 
     with pytest.raises(ValueError, match="do not fit model"):
-        compare(too_wide, blobs, out=tmp_path / "study", **OPTIONS)
+        compare(too_wide, blobs, plan=plan, out=tmp_path / "study", **OPTIONS)
     assert not (tmp_path / "study").exists()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epsilons": ()}, "`epsilons` must be positive"),
-        ({"epsilons": (0.0,)}, "`epsilons` must be positive"),
-        ({"subspace_dim": 0}, "`subspace_dim` must be at least 1"),
-        ({"num_samples": 0}, "`num_samples` must be at least 1"),
-        ({"num_eigenvalues": -1}, "must not be negative"),
+        ({"epsilons": ()}, "`epsilons` must be a tuple"),
+        ({"epsilons": (0.0,)}, "`epsilons` must be a positive"),
+        (
+            {"subspace_dim": 0},
+            "`subspace_dim` must be an integer of at least 1",
+        ),
+        ({"num_samples": 0}, "`num_samples` must be an integer of at least 1"),
+        ({"num_eigenvalues": -1}, "must be an integer of at least 0"),
     ],
 )
 def test_bad_plans_are_refused(options, message):

@@ -48,7 +48,9 @@ def test_floats_are_cast_and_nests_keep_their_structure():
     ],
 )
 def test_what_is_no_array_is_refused(value):
-    with pytest.raises(ValueError, match=r"`x` must be an array of numbers.*P"):
+    with pytest.raises(
+        ValueError, match=r"`x` must be (an array of numbers|real).*P"
+    ):
         checks.as_arrays("x", value)
 
 
@@ -75,37 +77,3 @@ def test_finite():
         ValueError, match=r"`x\['image'\]`.*2 of 3 entries.*Mend it\."
     ):
         checks.check_finite("x", bad, remedy="Mend it.")
-
-
-@pytest.mark.parametrize("value", [2, np.int64(2), np.uint8(2)])
-def test_integers(value):
-    result = checks.check_integer("epochs", value, minimum=2)
-    assert type(result) is int
-    assert result == 2
-
-
-@pytest.mark.parametrize("value", [1, 2.0, "2", None, True, np.True_, [2]])
-def test_no_integers(value):
-    with pytest.raises(
-        ValueError, match=r"`epochs` must be an integer of at least 2.*epochs=2"
-    ):
-        checks.check_integer("epochs", value, minimum=2)
-
-
-@pytest.mark.parametrize("value", [0, 0.5, np.float32(0.5)])
-def test_numbers(value):
-    assert checks.check_number("min_delta", value, minimum=0.0) == value
-
-
-@pytest.mark.parametrize("value", [-1, np.nan, np.inf, "1", None, True])
-def test_no_numbers(value):
-    with pytest.raises(ValueError, match="`min_delta` must be a finite number"):
-        checks.check_number("min_delta", value, minimum=0.0)
-
-
-def test_batch_size():
-    assert checks.check_batch_size(5, 5) == 5
-    with pytest.raises(
-        ValueError, match=r"batch_size=6, samples: 5.*full batch"
-    ):
-        checks.check_batch_size(6, 5)

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sharpness.metrics.batches import Batch
-from keras_sharpness.metrics.compiled.flat_arrays import add
 from keras_sharpness.metrics.compiled.tensor_bytes import graph_bytes
 
 # Measured by benchmarks/batch_parts.py.
@@ -30,9 +29,9 @@ class BatchParts:
 
     What a product holds at once, beside what is kept for the next, grows with
     the samples it works on. A batch is halved as long as each part has enough
-    to do. Where samples see each other (a contrastive loss, say), the parts
-    would have another loss than the batch: their gradients are compared once
-    with that of the batch, and batches stay whole if they differ.
+    to do. Only for losses that are a mean over samples that stay apart, as
+    `BatchLoss.keeps_samples_apart` knows: where samples see each other, the
+    parts would have another loss than the batch.
 
     Args:
         num_weights: Int. P.
@@ -43,30 +42,19 @@ class BatchParts:
     def __init__(
         self, num_weights: int, dtype: str, *, num_cores: int | None = None
     ):
-        self._num_weights = num_weights
-        self._tolerance = np.sqrt(np.finfo(dtype).eps)
         self._least = max(
             _LEAST_PER_CORE * (num_cores or os.cpu_count() or 1),
             _LEAST_PER_WEIGHT * num_weights * np.dtype(dtype).itemsize,
         )
         self._bytes_per_sample = 0.0
 
-    def decide(
-        self,
-        batch: Batch,
-        gradient: Any,
-        gradient_of: Callable[[Batch], Iterable[tf.Tensor]],
-        *,
-        jit_compile: bool,
-    ) -> None:
+    def decide(self, batch: Batch, gradient: Any, *, jit_compile: bool) -> None:
         """Finds out whether batches like this one are cut.
 
         Args:
             batch: `Batch`.
             gradient: Its gradient as a TensorFlow concrete function, by which
                 the memory of products is estimated.
-            gradient_of: Callable `(batch)` that returns the tensors of
-                share · ∇loss of any batch.
             jit_compile: Bool. Whether XLA compiles what multiplies.
         """
         if tf.config.list_physical_devices("GPU"):
@@ -80,22 +68,6 @@ class BatchParts:
             self._least = max(self._least, _LEAST_PER_OPERATION * count)
         num_bytes = graph_bytes(gradient, batch.size)
         self._bytes_per_sample = num_bytes / batch.size
-        parts = list(self.of(batch))
-        if len(parts) == 1:
-            return
-
-        def gradient_on(part):
-            # Norms of half precision would overflow.
-            total = np.zeros(self._num_weights)
-            add(total, gradient_of(part))
-            return total
-
-        # Halves tell as much as smaller parts.
-        whole = gradient_on(batch)
-        halves = [gradient_on(half) for half in _cut(batch, 2)]
-        scale = sum(np.linalg.norm(half) for half in halves)
-        if np.linalg.norm(whole - sum(halves)) > self._tolerance * scale:
-            self._bytes_per_sample = 0.0
 
     def of(self, batch: Batch) -> Iterator[Batch]:
         """Yields the parts of a batch, in order; the batch where it is whole.

@@ -114,7 +114,7 @@ class CurvatureProducts:
                 stack.enter_context(at())
 
             if not self._is_looked_at:
-                self._decide(batch, share, differentiate, stand)
+                self._decide(batch, share, differentiate)
             at_once = self._vectors_at_once(
                 len(vectors), batch, share, differentiate
             )
@@ -149,16 +149,8 @@ class CurvatureProducts:
                         write(row, product)
 
     def _decide(
-        self,
-        batch: Batch,
-        share: Callable,
-        differentiate: Any,
-        stand: Callable[[], None],
+        self, batch: Batch, share: Callable, differentiate: Any
     ) -> None:
-        def gradient_of(part):
-            stand()
-            return differentiate(*part[:3], share(part))[1]
-
         # By the operations of the gradient; those of its derivatives are of
         # the same kinds.
         if self._jit_compile or self._parts is not None:
@@ -168,7 +160,7 @@ class CurvatureProducts:
             self._jit_compile &= gains_from_fusion(gradient)
             if self._parts is not None:
                 self._parts.decide(
-                    batch, gradient, gradient_of, jit_compile=self._jit_compile
+                    batch, gradient, jit_compile=self._jit_compile
                 )
         self._is_looked_at = True
 

@@ -1,12 +1,17 @@
 """Which layer cannot be differentiated."""
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
+
+from keras_sharpness.metrics.gradients.replaced_functions import (
+    replaced_functions,
+)
 
 # The derivative of the first three is registered as none at all, so that a
 # product through them would lack a part without a word; the last one stands for
@@ -176,20 +181,12 @@ def _labelled(model: keras.Model) -> Iterator[list[str]]:
     """
     layers = list(model._flatten_layers())
 
-    def labelling_call(call: Callable, label: str) -> Callable:
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with tf.name_scope(label):
-                return call(*args, **kwargs)
+    def labelled(call: Callable, *args: Any, label: str, **kwargs: Any) -> Any:
+        with tf.name_scope(label):
+            return call(*args, **kwargs)
 
-        return wrapper
-
-    try:
+    with contextlib.ExitStack() as stack:
         for number, layer in enumerate(layers):
-            # Past Keras' own `__setattr__`, which tracks what is assigned.
-            object.__setattr__(
-                layer, "call", labelling_call(layer.call, f"{_LABEL}{number}")
-            )
+            call = functools.partial(labelled, label=f"{_LABEL}{number}")
+            stack.enter_context(replaced_functions(layer, call=call))
         yield [layer.name for layer in layers]
-    finally:
-        for layer in layers:
-            vars(layer).pop("call", None)

@@ -29,8 +29,7 @@ def large_matrix_products() -> Iterator[None]:
     operations of the graph, which all derivatives share.
 
     Values differ in the last digits at most. What is neither, sparse tensors
-    and other threads keep TensorFlow's own. Blocks must not overlap in time
-    unless nested.
+    and other threads keep TensorFlow's own.
 
     Yields:
         Nothing.

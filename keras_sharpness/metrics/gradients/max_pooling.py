@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_sharpness.metrics.gradients.replaced_functions import (
@@ -28,8 +29,7 @@ def quick_max_pooling() -> Iterator[None]:
     of the maxima, a quarter of the input's or less.
 
     Pooling of images of known size, with channels last; the rest and other
-    threads keep TensorFlow's own, and so do machines with a GPU. Blocks must
-    not overlap in time unless nested.
+    threads keep TensorFlow's own, and so do machines with a GPU.
 
     Yields:
         Nothing.
@@ -45,16 +45,17 @@ def quick_max_pooling() -> Iterator[None]:
         name: str | None = None,
     ) -> tf.Tensor:
         usual = original(input, ksize, strides, padding, data_format, name)
-        known = (
-            padding in ("SAME", "VALID")
-            and data_format in (None, "NHWC")
-            and input.shape.rank == 4
-            and None not in input.shape[1:].as_list()
-            and not tf.executing_eagerly()
-        )
-        if not known:
+        if (
+            padding not in ("SAME", "VALID")
+            or data_format not in (None, "NHWC")
+            or tf.executing_eagerly()
+        ):
             return usual
-        return _Pooling(_pair(ksize), _pair(strides), padding)(input, usual)
+        # Arrays and variables, too, may be pooled.
+        x = tf.convert_to_tensor(input)
+        if x.shape.rank != 4 or None in x.shape[1:].as_list():
+            return usual
+        return _Pooling(_pair(ksize), _pair(strides), padding)(x, usual)
 
     if tf.config.list_physical_devices("GPU"):
         yield
@@ -212,7 +213,7 @@ def _first_maxima(
 
 
 def _pair(value: Any) -> tuple[int, int]:
-    values = list(value) if isinstance(value, list | tuple) else [value]
+    values = np.ravel(value).tolist()
     if len(values) == 4:
         values = values[1:3]
     return (int(values[0]), int(values[-1]))

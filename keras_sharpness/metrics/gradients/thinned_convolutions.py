@@ -26,7 +26,7 @@ def thinned_convolutions() -> Iterator[None]:
 
     Values differ in the last digits at most. Images of known size, with
     channels last; the rest and other threads keep TensorFlow's own, and so do
-    machines with a GPU. Blocks must not overlap in time unless nested.
+    machines with a GPU.
 
     Yields:
         Nothing.

@@ -1,10 +1,18 @@
 """In what numbers Lanczos bases are kept."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness import arguments
+
 BasisDtype = Literal["float64", "float32"]
+_EPSILON = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+}
 
 
 def choose_basis_dtype(
@@ -27,13 +35,37 @@ def choose_basis_dtype(
     Raises:
         ValueError: For another `wanted`.
     """
-    allowed = get_args(BasisDtype)
     if wanted is not None:
-        if wanted not in allowed:
-            raise ValueError(
-                f"`basis_dtype` must be one of {', '.join(map(repr, allowed))}."
-                f" Received: basis_dtype={wanted!r}."
-            )
-        return wanted
+        return arguments.one_of("basis_dtype", wanted, BasisDtype)
     layout = getattr(getattr(operator, "objective", None), "layout", None)
     return "float32" if getattr(layout, "dtype", "") == "float32" else "float64"
+
+
+def rounding_of_products(operator: LinearOperator) -> float:
+    """The machine epsilon of the coarsest numbers that products pass through.
+
+    Args:
+        operator: `LinearOperator`. Sums and multiples of curvature operators
+            are as exact as these.
+
+    Returns:
+        Float. Of a curvature operator that of the weights and of what the
+        layers compute in; of others that of their own dtype.
+    """
+    objective = getattr(operator, "objective", None)
+    if objective is not None:
+        layers = objective.model._flatten_layers()
+        dtypes = {layer.compute_dtype for layer in layers}
+        dtypes.add(objective.layout.dtype)
+        return max(_EPSILON.get(dtype, 0.0) for dtype in dtypes)
+    parts = getattr(operator, "args", ())
+    return max(
+        [
+            _EPSILON.get(str(operator.dtype), _EPSILON["float64"]),
+            *(
+                rounding_of_products(part)
+                for part in parts
+                if isinstance(part, LinearOperator)
+            ),
+        ]
+    )

@@ -1,7 +1,7 @@
 """Block Lanczos in bounded memory: full reorthogonalisation, thick restart."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -29,11 +29,16 @@ class Ritz:
         values: Array (m,).
         residuals: Array (m,). ‖A u − θ u‖ of each Ritz vector u.
         coordinates: Array (m, m). Ritz vectors in the basis, as columns.
+        couplings: Array (q, m). A u − θ u in the basis of what waits.
+        starts: Array (e, m + q, b). The random start vectors in the basis of
+            the Ritz vectors and of what waits; see `Lanczos.restart` for e.
     """
 
     values: np.ndarray
     residuals: np.ndarray
     coordinates: np.ndarray
+    couplings: np.ndarray
+    starts: np.ndarray
 
 
 class Lanczos:
@@ -52,15 +57,21 @@ class Lanczos:
     changed in place, by matrix products on narrow panels of it: a step reads
     the basis twice and allocates nothing but what `multiply` returns.
 
+    A is measured in units of a power of two near the largest entry of its first
+    product, so that squares of neither tiny nor huge matrices leave the range
+    of the basis. Multiply values and residuals by `unit`.
+
     Args:
         multiply: Callable, (P, b) → A times it (P, b).
-        start: Array (q, P), the vectors to begin with, as in `wait`.
+        size: Int. P.
         capacity: Int. Number of vectors to make room for: m + q, and those
             that the next step multiplies.
         basis_dtype: Str. What V and Q are kept in. Sums over their entries are
             float64 from panel to panel, and so are T and S.
+        num_ends: Int. Ends of the spectrum that `restart` is told of.
 
     Attributes:
+        unit: Float.
         num_vectors: Int. m.
         num_waiting: Int. q; 0 when the span of V is invariant under A.
 
@@ -75,102 +86,148 @@ class Lanczos:
     def __init__(
         self,
         multiply: Callable[[np.ndarray], np.ndarray],
-        start: np.ndarray,
+        size: int,
         *,
         capacity: int,
         basis_dtype: BasisDtype = "float64",
+        num_ends: int = 1,
     ):
         self._multiply = multiply
+        self.unit: float | None = None
         # V, Q, products
-        self._rows = np.empty((capacity, start.shape[1]), basis_dtype)
+        self._rows = np.empty((capacity, size), basis_dtype)
         self._epsilon = float(np.finfo(basis_dtype).eps)
         self._projection = np.zeros((capacity, capacity))  # T
         self._coupling = np.zeros((0, 0))  # S, (q, m)
+        self._starts = np.zeros((num_ends, 0, 0))  # in V and Q
         self.num_vectors = 0
         self.num_waiting = 0
-        self.wait(start)
 
     @property
     def num_free(self) -> int:
         """How many vectors the next step may multiply."""
         return len(self._rows) - self.num_vectors - self.num_waiting
 
-    def wait(self, start: np.ndarray, *, keep: bool = False) -> None:
-        """Lets vectors wait; V must be empty or span an invariant space.
+    def wait(self, start: np.ndarray, *, is_random: bool = True) -> None:
+        """Lets more vectors wait.
 
         Args:
             start: Array (b, P). What depends on the others is left out.
-            keep: Bool. Whether those that wait already stay.
+            is_random: Bool. Whether they are N(0, 1), so that what they have
+                not seen tells something; they are remembered.
         """
-        if not keep:
-            self.num_waiting = 0
         end = self.num_vectors + self.num_waiting
         self._rows[end : end + len(start)] = start
         overlap, gram = self._sweep(end, len(start))
-        factor = self._orthonormalise(end, overlap, gram)[1]
-        self.num_waiting += factor.shape[1]
-        self._coupling = np.zeros((self.num_waiting, self.num_vectors))
+        overlap, factor = self._orthonormalise(end, overlap, gram)
+        self._grow(factor.shape[1])
+        if is_random:
+            new = np.hstack([overlap, factor]).T
+            new = np.broadcast_to(new, (len(self._starts), *new.shape))
+            self._starts = np.concatenate([self._starts, new], axis=2)
+
+    def _grow(self, count: int) -> None:
+        """The last of the rows wait; nothing that is known concerns them."""
+        self.num_waiting += count
+        self._coupling = np.vstack(
+            [self._coupling, np.zeros((count, self.num_vectors))]
+        )
+        ends, _, number = self._starts.shape
+        self._starts = np.concatenate(
+            [self._starts, np.zeros((ends, count, number))], axis=1
+        )
 
     def step(self, count: int) -> None:
         """Extends the basis by `count` waiting vectors, multiplying them."""
         size, end = self.num_vectors, self.num_vectors + self.num_waiting
         here = slice(size, size + count)
-        self._rows[end : end + count] = self._multiply(self._rows[here].T).T
+        product = self._multiply(self._rows[here].T).T
+        if not self.unit:
+            self.unit = _power_of_two(product)
+        np.multiply(
+            product,
+            1.0 / (self.unit or 1.0),
+            out=self._rows[end : end + count],
+            casting="same_kind",
+        )
+        del product
         # By symmetry the overlap with V is S; the first pass need not measure
         # it. The second does, and finds what the product lacks in symmetry.
         overlap, gram = self._sweep(end, count, first=size)
         overlap[:, :size] = self._coupling[:count]
         overlap, factor = self._orthonormalise(end, overlap, gram)
         self.num_vectors += count
-        self.num_waiting += factor.shape[1] - count
+        self.num_waiting -= count
         known = overlap[:, : self.num_vectors]
         self._projection[here, : self.num_vectors] = known
         self._projection[: self.num_vectors, here] = known.T
         inner = known[:, here]
         self._projection[here, here] = (inner + inner.T) / 2
-        self._coupling = np.block(
-            [
-                [self._coupling[count:], overlap[:, self.num_vectors :].T],
-                [np.zeros((factor.shape[1], size)), factor.T],
-            ]
+        self._coupling = np.hstack(
+            [self._coupling[count:], overlap[:, self.num_vectors :].T]
         )
+        self._grow(factor.shape[1])
+        self._coupling[len(self._coupling) - factor.shape[1] :, here] = factor.T
 
     def ritz(self) -> Ritz:
         """The Ritz pairs of the basis as it is now."""
         size = self.num_vectors
         values, coordinates = np.linalg.eigh(self._projection[:size, :size])
-        residuals = np.linalg.norm(self._coupling @ coordinates, axis=0)
-        return Ritz(values, residuals, coordinates)
+        couplings = self._coupling @ coordinates
+        starts = self._starts.copy()
+        starts[:, :size] = coordinates.T @ starts[:, :size]
+        residuals = np.linalg.norm(couplings, axis=0)
+        return Ritz(values, residuals, coordinates, couplings, starts)
 
-    def sort_waiting(self, coordinates: np.ndarray) -> None:
-        """Rotates Q so that the residuals of some vectors come first in it.
+    def sort_waiting(self, directions: np.ndarray) -> None:
+        """Rotates Q so that some directions come first in it.
 
         Args:
-            coordinates: Array (m, k), the vectors.
+            directions: Array (q, k), in the basis Q: of Ritz pairs whose
+                residuals shall become smaller the `couplings`.
         """
         size, end = self.num_vectors, self.num_vectors + self.num_waiting
-        rotation = np.linalg.svd(self._coupling @ coordinates)[0].T
+        rotation = np.linalg.svd(directions)[0].T
         self._coupling = rotation @ self._coupling
+        self._starts[:, size:] = rotation @ self._starts[:, size:]
         rotation = rotation.astype(self._rows.dtype)
         for panel in self._panels(rotation.size):
             panel[size:end] = rotation @ panel[size:end]
 
-    def restart(self, values: np.ndarray, coordinates: np.ndarray) -> None:
+    def restart(
+        self, ritz: Ritz, places: np.ndarray, levels: Sequence[float]
+    ) -> None:
         """Keeps some Ritz pairs, and drops the rest of the basis.
 
+        What start vectors have of a vector v that is dropped, `y vᵀ u` for an
+        eigenvector u to λ, is `y sᵀ Qᵀ u / (λ − θ)`, s being the residual of
+        v: for one λ they are known in the new basis. For a λ further out
+        it is less.
+
         Args:
-            values: Array (k,).
-            coordinates: Array (m, k).
+            ritz: `Ritz`, as the basis is now.
+            places: Int array (k,), of those to keep.
+            levels: Sequence of float, e of them: λ at each end of the spectrum.
         """
         size, end = self.num_vectors, self.num_vectors + self.num_waiting
-        kept = len(values)
+        kept = len(places)
+        dropped = np.delete(np.arange(size), places)
+        waiting = self._starts[:, size:].copy()
+        for level, starts, more in zip(
+            levels, ritz.starts, waiting, strict=True
+        ):
+            apart = level - ritz.values[dropped]
+            part = starts[dropped] / np.where(apart == 0, 1.0, apart)[:, None]
+            more += ritz.couplings[:, dropped] @ part
+        self._starts = np.concatenate([ritz.starts[:, places], waiting], axis=1)
+        coordinates = ritz.coordinates[:, places]
         combine = coordinates.T.astype(self._rows.dtype)
         for panel in self._panels(coordinates.size):
             panel[:kept] = combine @ panel[:size]
             panel[kept : kept + end - size] = panel[size:end]
         self.num_vectors = kept
-        self._projection[:kept, :kept] = np.diag(values)
-        self._coupling = self._coupling @ coordinates
+        self._projection[:kept, :kept] = np.diag(ritz.values[places])
+        self._coupling = ritz.couplings[:, places]
 
     def vectors(self, coordinates: np.ndarray) -> np.ndarray:
         """Combinations of the basis.
@@ -283,3 +340,13 @@ class Lanczos:
                 overlap[:, first:] += rows @ above[first:].T
                 gram += rows @ rows.T
         return overlap, gram
+
+
+def _power_of_two(product: np.ndarray) -> float | None:
+    """Near the largest entry; None of zeros."""
+    largest = max(float(np.max(product)), -float(np.min(product)))
+    if not largest:
+        return None
+    # Within the range of float64, and so is its inverse.
+    exponent = np.clip(np.frexp(largest)[1], -1000, 1000)
+    return float(np.ldexp(1.0, exponent))

@@ -4,42 +4,42 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_sharpness.metrics.krylov.thick_restart import Extremes
+
 
 def power_iteration(
     multiply: Callable[[np.ndarray], np.ndarray],
     size: int,
     *,
     k: int,
-    which: str = "largest",
     tolerance: float,
     max_products: int,
     seed: int,
     initial_vectors: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[], np.ndarray]]:
+) -> Extremes:
     """The k eigenvalues of largest magnitude of a symmetric operator.
 
     `v ← A v / ‖A v‖`, kept orthogonal to the vectors found before; stops when
-    `λ = vᵀ A v` changes by less than `tolerance · |λ|`.
+    `λ = vᵀ A v` changes by less than `tolerance · |λ|`, and the residual
+    `‖A v − λ v‖` is at most `√tolerance` of the largest: where λ and −λ are
+    both eigenvalues `vᵀ A v` does not change, and is neither.
 
     Args:
         multiply: Callable, (P, 1) → A times it (P, 1).
         size: Int. P.
         k: Int.
-        which: Str. `"largest"`, by magnitude; the method has no choice.
         tolerance: Float. Relative change at which to stop.
         max_products: Int. Shared evenly by the k vectors.
         seed: Int. For the starts, which are N(0, 1).
         initial_vectors: Array (P, m), the first m starts instead.
 
     Returns:
-        Eigenvalues (k,) descending, residuals ‖A v − λ v‖ (k,), whether these
-        are at most `tolerance · |λ|`, or what rounding allows, (k,), and a
-        function that returns the vectors (P, k).
+        `Extremes`, converged where residuals are at most `tolerance · |λ|`, or
+        what rounding allows.
 
     Reference:
         Yao et al. 2018, https://arxiv.org/abs/1802.08241.
     """
-    del which
     generator = np.random.default_rng(seed)
     found = np.zeros((0, size))
     values, residuals = [], []
@@ -53,13 +53,21 @@ def power_iteration(
             v = rest if np.linalg.norm(rest) > 1e-6 else v
         before = np.nan
         for _ in range(max(1, max_products // k)):
+            v = v / np.linalg.norm(v)
             v = v - (found @ v) @ found
             v = v / np.linalg.norm(v)
             product = multiply(v[:, None])[:, 0]
-            value = float(v @ product)
-            residual = float(np.linalg.norm(product - value * v))
-            pair, v = v, product
-            if abs(value - before) <= tolerance * abs(value) or residual == 0.0:
+            # Squares of tiny and huge products leave the range of numbers.
+            unit = float(np.max(np.abs(product))) or 1.0
+            value = float(v @ (product / unit))
+            pair, v = v, product / unit
+            residual = float(np.linalg.norm(v - value * pair)) * unit
+            value *= unit
+            if residual == 0.0 or (
+                abs(value - before) <= tolerance * abs(value)
+                and residual
+                <= np.sqrt(tolerance) * max(map(abs, [value, *values]))
+            ):
                 break
             before = value
         found = np.vstack([found, pair])
@@ -68,9 +76,11 @@ def power_iteration(
     order = np.argsort(values)[::-1]
     sizes = np.abs(values)
     floor = 10 * np.finfo(np.float64).eps * np.max(sizes)
-    return (
-        np.array(values)[order],
-        np.array(residuals)[order],
-        (residuals <= np.maximum(tolerance * sizes, floor))[order],
-        lambda: found[order].T,
+    settled = residuals <= np.maximum(tolerance * sizes, floor)
+    return Extremes(
+        values=np.array(values)[order],
+        residuals=np.array(residuals)[order],
+        settled=settled[order],
+        converged=settled[order],
+        vectors=lambda: found[order].T,
     )

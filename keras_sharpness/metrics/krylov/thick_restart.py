@@ -1,15 +1,43 @@
 """Extreme eigenvalues by block Lanczos with thick restart."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
-from keras_sharpness.metrics.chunks import chunks
 from keras_sharpness.metrics.compiled.block_size import MAX_BLOCK
 from keras_sharpness.metrics.krylov.basis_dtype import BasisDtype
 from keras_sharpness.metrics.krylov.lanczos import Lanczos, Ritz
+from keras_sharpness.metrics.krylov.missed_eigenvalues import (
+    Doubt,
+    missed_eigenvalues,
+)
 
-_PIECE = 2**14
+# Of the tolerance: as much of the length of vectors to start from is random if
+# nothing is to be checked. It is a part of the residual, and grows into an
+# eigenvector that was not among them within a few products.
+_RANDOM_PART = 0.4
+
+
+@dataclasses.dataclass(frozen=True)
+class Extremes:
+    """Eigenvalues at the ends of a spectrum.
+
+    Attributes:
+        values: Array (n,), descending.
+        residuals: Array (n,). ‖A u − θ u‖, and what rounding may add.
+        settled: Array (n,), bool. Whether residuals are small enough.
+        converged: Array (n,), bool. Settled, and nothing missed.
+        vectors: Callable without arguments, the eigenvectors (P, n).
+        num_checking: Int. Products after the residuals were small enough.
+    """
+
+    values: np.ndarray
+    residuals: np.ndarray
+    settled: np.ndarray
+    converged: np.ndarray
+    vectors: Callable[[], np.ndarray]
+    num_checking: int = 0
 
 
 def thick_restart_lanczos(
@@ -24,14 +52,23 @@ def thick_restart_lanczos(
     block_size: int,
     initial_vectors: np.ndarray | None = None,
     basis_dtype: BasisDtype = "float64",
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[], np.ndarray]]:
+    rounding: float = 0.0,
+    miss_probability: float | None = 1e-3,
+) -> Extremes:
     """The n largest or smallest eigenvalues of a symmetric operator, or both.
 
     Keeps `2 n + 20` vectors of P numbers, n = k or, for both ends, 2k. When
     they are full, the wanted Ritz vectors and half of the others become the
-    new basis. Stops when the residuals ‖A u − θ u‖ are at most
-    `tolerance · |θ|`; when some are and others are not, multiplies no more
-    vectors at a time than there are others, or two.
+    new basis.
+
+    A small residual says that an eigenvalue is near, not which. So the search
+    stops when the residuals ‖A u − θ u‖ are at most `tolerance · |θ|`, or for
+    the smallest `tolerance · max |θ|`, and when by the random vectors it
+    started from an eigenvalue that lies as much further out than one of those
+    found, or is another copy of one, would have been missed with at most
+    `miss_probability`. Where there are as many copies as start vectors it takes
+    twice as many, and goes on. Everything is relative to the largest Ritz
+    value: matrices may be as large or small as float64 allows.
 
     Args:
         multiply: Callable, (P, b) → A times it (P, b).
@@ -42,130 +79,158 @@ def thick_restart_lanczos(
         max_products: Int, at least n.
         seed: Int. For the start vectors, which are N(0, 1).
         block_size: Int, at most `MAX_BLOCK`. How many vectors to start from.
-        initial_vectors: Array (P, m), to start from instead: from as many
+        initial_vectors: Array (P, m), to start from too: from as many
             combinations of them, where there are more.
         basis_dtype: Str. What the vectors are kept in.
+        rounding: Float. Machine epsilon of the products.
+        miss_probability: Float, or None to stop by the residuals alone;
+            `initial_vectors` then stand in for random ones.
 
     Returns:
-        Eigenvalues (n,) descending, residuals (n,), whether these are below
-        the tolerance, or what rounding allows, (n,), and a function that
-        returns the vectors (P, n).
+        `Extremes`.
 
     Reference:
         Wu and Simon 2000, https://doi.org/10.1137/S0895479898334605.
     """
     generator = np.random.default_rng(seed)
-    epsilon = float(np.finfo(basis_dtype).eps)
     wanted = 2 * k if which == "both" else k
-    # Where all of the space has room, so have the products of the last step.
-    capacity = min(2 * wanted + 20, size + MAX_BLOCK)
-    block_size = min(block_size, size)
-    if initial_vectors is None:
-        start = generator.standard_normal((block_size, size))
-    else:
-        start = _combine(initial_vectors, block_size, generator)
-        if block_size == wanted == 1:
-            pair, multiply = _first_pair(
-                multiply, start[0], tolerance, 10 * epsilon
-            )
-            if pair is not None:
-                return pair
+    num_starts = min(block_size, size)
+    checks = miss_probability is not None
+    start = None
+    if initial_vectors is not None:
+        start = _combine(initial_vectors, num_starts, generator)
+        if not checks:
+            start = _blurred(start, _RANDOM_PART * tolerance, generator)
+    both = num_starts if start is not None and checks else 0
     lanczos = Lanczos(
-        multiply, start, capacity=capacity, basis_dtype=basis_dtype
+        multiply,
+        size,
+        # Where all of the space has room, so have the products of the last
+        # step.
+        capacity=min(2 * wanted + 20 + both, size + MAX_BLOCK),
+        basis_dtype=basis_dtype,
+        num_ends=2 if which == "both" else 1,
     )
-    del start
-    missing = block_size - lanczos.num_waiting
+    if start is not None:
+        lanczos.wait(start, is_random=False)
+        del start
+    missing = num_starts if checks else num_starts - lanczos.num_waiting
     if missing:
-        lanczos.wait(generator.standard_normal((missing, size)), keep=True)
-    num_products = 0
-    count = min(lanczos.num_waiting, max_products)
-    settled = None
+        lanczos.wait(generator.standard_normal((missing, size)))
+    # Products of float16 are off by 0.8 of its epsilon, of bfloat16 by 1.3; the
+    # errors of a basis add up over its vectors.
+    error = 10 * float(np.finfo(basis_dtype).eps) + 2 * rounding
+    num_products = num_settling = 0
+    count = min(lanczos.num_waiting, max_products, MAX_BLOCK)
     while True:
         lanczos.step(count)
         num_products += count
         ritz = lanczos.ritz()
-        floor = 10 * epsilon * np.max(np.abs(ritz.values))
         found = _choose(len(ritz.values), k, which)
-        values = ritz.values[found]
-        bounds = np.maximum(tolerance * np.abs(values), floor)
-        unsettled = found[ritz.residuals[found] > bounds]
-        if settled is not None:
-            unsettled = np.append(unsettled, _rivals(ritz, found, floor))
-        enough = len(found) == wanted and not len(unsettled)
-        if num_products == max_products or lanczos.num_vectors == size:
+        scales = np.abs(ritz.values[found])
+        norm = np.max(np.abs(ritz.values))
+        if which != "largest":
+            scales[-k:] = norm
+        floor = error * norm
+        # Any eigenvalue at all is beyond those of the zero matrix.
+        margins = np.maximum(tolerance * scales, floor or 1.0)
+        settled = converged = ritz.residuals[found] <= margins
+        unsettled = found[~settled]
+        is_complete = lanczos.num_vectors == size
+        is_last = is_complete or num_products == max_products
+        is_settled = len(found) == wanted and not len(unsettled)
+        num_settling = num_settling or is_settled * num_products
+        doubt = None
+        if checks and not is_complete and (is_settled or is_last):
+            doubt = _doubt(ritz, found, margins, which, floor)
+            converged = settled & (doubt.chances <= miss_probability)
+        if is_last or (is_settled and np.all(converged)):
             break
-        # What still waits may be rounding errors.
-        invariant = np.all(ritz.residuals <= floor)
-        if enough and not invariant:
-            break
-        # At least two, as they cost little more than one.
-        count = max(len(unsettled), 2)
-        if invariant:
-            # The basis spans an invariant subspace, and says nothing of what
-            # is orthogonal to it: more copies of an eigenvalue than there were
-            # start vectors, eigenvectors that `initial_vectors` had no part
-            # of. New random vectors look there, until nothing that they find
-            # can be among the wanted any more.
-            if enough and _same(values, settled, tolerance, floor):
-                break
-            settled = values
-            lanczos.wait(generator.standard_normal((block_size, size)))
-            count = lanczos.num_waiting
-        count = min(count, lanczos.num_waiting, max_products - num_products)
-        if count < lanczos.num_waiting and len(unsettled):
-            lanczos.sort_waiting(ritz.coordinates[:, unsettled])
-        if lanczos.num_free < count:
-            _restart(lanczos, ritz, wanted, which, count)
-    return (
-        values,
-        ritz.residuals[found],
-        ~np.isin(found, unsettled),
-        lambda: lanczos.vectors(ritz.coordinates[:, found]),
+        if is_settled:
+            directions = doubt.directions
+            count = _rank(directions)
+        else:
+            # At least two, as they cost little more than one.
+            directions = ritz.couplings[:, unsettled]
+            count = max(len(unsettled), 2)
+        fresh = 0
+        if not lanczos.num_waiting:
+            fresh = 1
+        elif is_settled and doubt.num_starts > num_starts:
+            # As many again: copies come in tens, where there are ten outputs.
+            fresh = min(num_starts, wanted - num_starts, MAX_BLOCK)
+        fresh = min(fresh, size - lanczos.num_vectors - lanczos.num_waiting)
+        count = min(
+            fresh or min(count, lanczos.num_waiting),
+            max_products - num_products,
+            MAX_BLOCK,
+        )
+        if lanczos.num_free < fresh + count:
+            _restart(lanczos, ritz, wanted, which, fresh + count, margins)
+        if fresh:
+            lanczos.wait(generator.standard_normal((fresh, size)))
+            num_starts += fresh
+            directions = np.eye(lanczos.num_waiting)[:, -fresh:]
+        if count < lanczos.num_waiting and directions.size:
+            lanczos.sort_waiting(directions)
+    unit = lanczos.unit or 1.0
+    return Extremes(
+        values=ritz.values[found] * unit,
+        residuals=(ritz.residuals[found] + floor) * unit,
+        settled=settled,
+        converged=converged,
+        vectors=lambda: lanczos.vectors(ritz.coordinates[:, found]),
+        num_checking=num_products - (num_settling or num_products),
     )
 
 
-def _first_pair(
-    multiply: Callable[[np.ndarray], np.ndarray],
-    vector: np.ndarray,
-    tolerance: float,
-    least: float,
-) -> tuple[tuple | None, Callable[[np.ndarray], np.ndarray]]:
-    """What a start vector is worth, before room is made for a basis.
-
-    Where it is good enough, as one from an earlier search or from a part of
-    the data may be, a basis of this one vector would take half as long as the
-    product: 45 ms of 150 on F1.
-
-    Returns:
-        What the search returns, or None if it has to go on; and `multiply`,
-        which knows the first product then.
-    """
-    product = multiply(vector[:, None])
-    # By pieces that stay in the cache, and not by BLAS: its threads keep
-    # spinning for a while after a long dot product, on the cores that the
-    # next product needs.
-    pieces = [
-        (vector[part], product[part, 0])
-        for part in chunks(0, len(vector), _PIECE)
-    ]
-    square = sum(np.einsum("i,i", v, v) for v, _ in pieces)
-    value = float(sum(np.einsum("i,i", v, p) for v, p in pieces) / square)
-    rests = (p - value * v for v, p in pieces)
-    residual = float(np.sqrt(sum(np.einsum("i,i", r, r) for r in rests)))
-    length = float(np.sqrt(square))
-    residual /= length
-    # An exact eigenvector calls for a look at what is orthogonal to it.
-    if least * abs(value) < residual <= tolerance * abs(value):
-        pair = (
-            np.array([value]),
-            np.array([residual]),
-            np.array([True]),
-            lambda: (vector / length)[:, None],
+def _doubt(
+    ritz: Ritz,
+    found: np.ndarray,
+    margins: np.ndarray,
+    which: str,
+    rounding: float,
+) -> Doubt:
+    """What may have been missed at the ends that are asked for."""
+    if which == "both":
+        top, bottom = (
+            _doubt(ritz, places, part, end, rounding)
+            for places, part, end in zip(
+                np.array_split(found, 2),
+                np.array_split(margins, 2),
+                ("largest", "smallest"),
+                strict=True,
+            )
         )
-        return pair, multiply
-    # Lanczos asks first for the product with the vector of length 1.
-    known = [product / length]
-    return None, lambda block: known.pop() if known else multiply(block)
+        worse = top if np.max(top.chances) > np.max(bottom.chances) else bottom
+        return Doubt(
+            np.append(top.chances, bottom.chances),
+            max(top.num_starts, bottom.num_starts),
+            worse.directions,
+        )
+    if which == "largest":
+        return missed_eigenvalues(ritz, found, margins, rounding=rounding)
+    doubt = missed_eigenvalues(
+        ritz, found[::-1], margins[::-1], rounding=rounding, largest=False
+    )
+    return dataclasses.replace(doubt, chances=doubt.chances[::-1])
+
+
+def _rank(directions: np.ndarray) -> int:
+    """How many vectors make up most of some directions, at least 1."""
+    sizes = np.linalg.svd(directions, compute_uv=False)
+    return max(1, int(np.sum(sizes > 0.1 * np.max(sizes, initial=0.0))))
+
+
+def _blurred(
+    vectors: np.ndarray, part: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Vectors (b, P) with something random in them, of length about 1."""
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    start = generator.standard_normal(vectors.shape)
+    start *= part / np.sqrt(vectors.shape[1])
+    start += vectors / np.sqrt(squares)[:, None]
+    return start
 
 
 def _combine(
@@ -195,41 +260,24 @@ def _choose(available: int, k: int, which: str) -> np.ndarray:
     return places[:k] if which == "largest" else places[-k:]
 
 
-def _rivals(ritz: Ritz, found: np.ndarray, floor: float) -> np.ndarray:
-    """Places of pairs that may, by their residuals, belong before the found."""
-    others = np.setdiff1d(np.arange(len(ritz.values)), found)
-    if not len(others):
-        return others
-    # Places are in order of the values.
-    above = ritz.values[found[found > others[-1]]]
-    below = ritz.values[found[found < others[0]]]
-    values, residuals = ritz.values[others], ritz.residuals[others] - floor
-    return others[
-        (values + residuals > np.min(above, initial=np.inf))
-        | (values - residuals < np.max(below, initial=-np.inf))
-    ]
-
-
-def _same(
-    values: np.ndarray,
-    before: np.ndarray | None,
-    tolerance: float,
-    floor: float,
-) -> bool:
-    return (
-        before is not None
-        and len(before) == len(values)
-        and np.allclose(values, before, rtol=tolerance, atol=floor)
-    )
-
-
 def _restart(
-    lanczos: Lanczos, ritz: Ritz, wanted: int, which: str, count: int
+    lanczos: Lanczos,
+    ritz: Ritz,
+    wanted: int,
+    which: str,
+    count: int,
+    margins: np.ndarray,
 ) -> None:
-    """Makes room for products with `count` vectors."""
+    """Makes room for `count` more vectors."""
     size = lanczos.num_vectors
     # Half of the others: between a quarter and all, the number of products
     # hardly changed on the spectra of networks.
     kept = min((wanted + size) // 2, size + lanczos.num_free - count)
     kept = _choose(size, kept // 2 if which == "both" else kept, which)
-    lanczos.restart(ritz.values[kept], ritz.coordinates[:, kept])
+    k = wanted // 2 if which == "both" else wanted
+    levels = []
+    if which != "smallest":
+        levels.append(ritz.values[-k] + margins[k - 1])
+    if which != "largest":
+        levels.append(ritz.values[k - 1] - margins[-k])
+    lanczos.restart(ritz, kept, levels)

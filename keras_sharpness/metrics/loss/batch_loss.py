@@ -8,9 +8,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
 from keras_sharpness.metrics.gradients.second_gradients import (
     complete_gradients,
+)
+from keras_sharpness.metrics.loss.independent_samples import (
+    loss_keeps_samples_apart,
+    model_keeps_samples_apart,
 )
 from keras_sharpness.metrics.loss.labels import check_batch
 from keras_sharpness.metrics.loss.losses import LossSpecification, accuracy
@@ -63,6 +68,10 @@ class BatchLoss:
         loss_fn: Callable `(model, batch)` that takes the place of `loss`: it
             calls the model and returns the mean loss, a scalar, or the losses
             of the samples, (n,).
+
+    Attributes:
+        keeps_samples_apart: Bool. Whether it is known to be a mean over
+            samples that do not see each other; once `check` has seen the data.
     """
 
     def __init__(
@@ -83,8 +92,9 @@ class BatchLoss:
         self._batch_norm = batch_norm
         self._loss_fn = loss_fn
         self._compiled: CompiledLoss | None = None
-        # A caller's own function may look at any layer's weights and outputs.
-        self._pairs = foldable_pairs(model) if loss_fn is None else []
+        self.keeps_samples_apart = False
+        # A caller's own loss may look at any layer's weights and outputs.
+        self._pairs = foldable_pairs(model) if loss.is_of_keras else []
 
     def value(
         self,
@@ -137,13 +147,25 @@ class BatchLoss:
             ValueError: If they do not fit.
         """
         num_samples = 0
+        weights: list[Any] = []
         for batch in batches:
             if num_samples == 0:
                 output = self._first_output(batch)
             check_batch(self._loss, batch, output)
             if num_samples == 0:
                 self._first_loss(batch, output)
+                self.keeps_samples_apart = (
+                    self._batch_norm != "batch"
+                    and model_keeps_samples_apart(self._model)
+                )
+            self.keeps_samples_apart &= loss_keeps_samples_apart(
+                self._loss, batch.y, output, batch.sample_weight
+            )
             num_samples += batch.size
+            weights += keras.tree.flatten(batch.sample_weight)
+        arguments.sample_weights(
+            "sample_weight", [w for w in weights if w is not None]
+        )
         return num_samples
 
     @contextlib.contextmanager

@@ -6,6 +6,10 @@ from typing import Any
 
 import keras
 
+from keras_sharpness import arguments
+from keras_sharpness.metrics.callers_code import is_of_keras
+from keras_sharpness.training.targets import keras_loss
+
 SPARSE = "sparse_categorical_crossentropy"
 CATEGORICAL = "categorical_crossentropy"
 BINARY = "binary_crossentropy"
@@ -72,6 +76,21 @@ class LossSpecification:
         )
 
     @property
+    def is_of_keras(self) -> bool:
+        """Whether Keras wrote all of it: then it sees targets and outputs.
+
+        A loss of the caller's own may read the model besides.
+        """
+        functions = self.leaves
+        return bool(functions) and all(map(_is_of_keras, functions))
+
+    @property
+    def leaves(self) -> list[Any]:
+        """The callables, of one output or of several; empty if unknown."""
+        nested = self.function if self.nested is None else self.nested
+        return [f for f in keras.tree.flatten(nested) if f is not None]
+
+    @property
     def accuracy_kind(self) -> str | None:
         """How accuracy is counted: `"sparse"`, `"categorical"`, `"binary"`.
 
@@ -136,6 +155,8 @@ def loss_specification(loss: Any) -> LossSpecification:
     if loss is None:
         return LossSpecification(None, "compute_loss")
     if isinstance(loss, dict | list | tuple):
+        if not loss:
+            raise arguments.refuse("loss", loss, "a loss for each output")
         nested = keras.tree.map_structure(
             lambda one: loss_specification(one).function, loss
         )
@@ -144,7 +165,7 @@ def loss_specification(loss: Any) -> LossSpecification:
         (loss,) = keras.tree.flatten(nested)
     else:
         nested = None
-    function = keras.losses.get(loss)
+    function = keras_loss(loss)
     if isinstance(function, keras.losses.Loss):
         if function.reduction not in ("sum_over_batch_size", "mean"):
             raise ValueError(
@@ -158,6 +179,18 @@ def loss_specification(loss: Any) -> LossSpecification:
         return LossSpecification(function, name, from_logits, nested)
     name = getattr(function, "__name__", "custom")
     return LossSpecification(function, name, nested=nested)
+
+
+def _is_of_keras(function: Any) -> bool:
+    if isinstance(function, keras.losses.Loss):
+        attributes = vars(function)
+        return (
+            is_of_keras(function)
+            and not {"call", "__call__"} & attributes.keys()
+            # What a wrapper wraps.
+            and is_of_keras(attributes.get("fn", is_of_keras))
+        )
+    return is_of_keras(function)
 
 
 class _FunctionLoss(keras.losses.Loss):

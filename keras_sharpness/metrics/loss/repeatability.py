@@ -1,13 +1,17 @@
 """Whether a model and its data give the same loss when asked twice."""
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_sharpness.metrics.batches import Batches
+from keras_sharpness.metrics.gradients.replaced_functions import (
+    replaced_functions,
+)
 from keras_sharpness.metrics.loss.stateless import model_at
 
 
@@ -97,20 +101,14 @@ def _model_as_it_is(model: keras.Model):
 def _recorded(model: keras.Model, outputs: list) -> Iterator[None]:
     """Within the block the outputs of all layers' calls are kept in order."""
 
-    def recording_call(layer, call):
-        def wrapper(*args, **kwargs):
-            result = call(*args, **kwargs)
-            values = [np.asarray(t) for t in keras.tree.flatten(result)]
-            outputs.append((layer.name, values))
-            return result
+    def recorded(call: Callable, *args: Any, name: str, **kwargs: Any) -> Any:
+        result = call(*args, **kwargs)
+        values = [np.asarray(t) for t in keras.tree.flatten(result)]
+        outputs.append((name, values))
+        return result
 
-        return wrapper
-
-    layers = list(model._flatten_layers(include_self=False))
-    try:
-        for layer in layers:
-            object.__setattr__(layer, "call", recording_call(layer, layer.call))
+    with contextlib.ExitStack() as stack:
+        for layer in model._flatten_layers(include_self=False):
+            call = functools.partial(recorded, name=layer.name)
+            stack.enter_context(replaced_functions(layer, call=call))
         yield
-    finally:
-        for layer in layers:
-            vars(layer).pop("call", None)

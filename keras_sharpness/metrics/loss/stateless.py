@@ -19,8 +19,10 @@ from keras_sharpness.metrics.normalization.batch_norm import batch_statistics
 from keras_sharpness.metrics.normalization.exact_moments import exact_moments
 from keras_sharpness.metrics.normalization.folding import Pair, folded
 
-# Tracing touches attributes of the model for a moment (and puts them back);
-# two threads must not do so at once.
+# Functions are replaced for the thread that traces alone. What else tracing
+# touches for a moment and puts back, the compiled loss and the choice of cuDNN,
+# all threads see: two must not do so at once. Nothing else is waited for while
+# it is held, so that it cannot be part of a deadlock.
 _tracing = threading.RLock()
 
 
@@ -82,8 +84,9 @@ class CompiledLoss:
 
     It builds itself when it first sees targets, which is the caller's to
     trigger; and where it has several outputs it makes variables, which a
-    compiled function cannot. Built once and eagerly, it is put in the place of
-    the caller's whenever the model is evaluated.
+    compiled function cannot. Built once and eagerly, it takes the place of the
+    caller's whenever the model is evaluated, whatever the model is compiled
+    with by then.
 
     Args:
         model: Compiled `keras.Model`.
@@ -91,28 +94,39 @@ class CompiledLoss:
 
     def __init__(self, model: keras.Model):
         loss = model._compile_loss
-        self._attributes = dict(vars(loss))
-        self._metrics = list(loss.metrics)
+        # Beside the caller's, which goes back to what it was.
+        self._loss = object.__new__(type(loss))
+        vars(self._loss).update(vars(loss), _metrics=list(loss.metrics))
 
-    def put_into(self, model: keras.Model) -> None:
-        """Makes it the compiled loss of `model`."""
-        attributes = vars(model._compile_loss)
-        attributes.clear()
-        attributes.update(self._attributes)
-        model._compile_loss.metrics[:] = self._metrics
+    @contextlib.contextmanager
+    def in_place(self, model: keras.Model) -> Iterator[None]:
+        """Within the block it is the compiled loss of `model`."""
+        own = model._compile_loss
+        try:
+            # Past Keras' own `__setattr__`, which tracks what is assigned.
+            object.__setattr__(model, "_compile_loss", self._loss)
+            yield
+        finally:
+            object.__setattr__(model, "_compile_loss", own)
 
 
 @contextlib.contextmanager
 def _unchanged_compile_state(
     model: keras.Model, compiled: CompiledLoss | None
 ) -> Iterator[None]:
-    if getattr(model, "_compile_loss", None) is None:
+    if compiled is not None:
+        with compiled.in_place(model):
+            yield
+        return
+    loss = getattr(model, "_compile_loss", None)
+    if loss is None:
         yield
         return
-    before = CompiledLoss(model)
+    # It may build itself.
+    attributes, metrics = dict(vars(loss)), list(loss.metrics)
     try:
-        if compiled is not None:
-            compiled.put_into(model)
         yield
     finally:
-        before.put_into(model)
+        vars(loss).clear()
+        vars(loss).update(attributes)
+        loss.metrics[:] = metrics

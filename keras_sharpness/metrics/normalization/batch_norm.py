@@ -1,14 +1,18 @@
 """What BatchNormalization does while a model is measured."""
 
 import contextlib
-import threading
-from collections.abc import Iterator
-from typing import Literal
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 import keras
 
+from keras_sharpness import arguments
+from keras_sharpness.metrics.gradients.replaced_functions import (
+    replaced_functions,
+)
+
 BatchNormMode = Literal["inference", "batch", "recalibrate"]
-MODES: tuple[BatchNormMode, ...] = ("inference", "batch", "recalibrate")
 
 
 def batch_norm_layers(model: keras.Model) -> list[keras.layers.Layer]:
@@ -41,11 +45,7 @@ def check_mode(mode: str, model: keras.Model) -> BatchNormMode:
         ValueError: For an unknown mode, and for layers that the mode cannot
             be applied to.
     """
-    if mode not in MODES:
-        raise ValueError(
-            f"`batch_norm` must be one of {', '.join(map(repr, MODES))}. "
-            f"Received: batch_norm={mode!r}."
-        )
+    arguments.one_of("batch_norm", mode, BatchNormMode)
     if mode != "inference":
         for layer in batch_norm_layers(model):
             if layer.renorm:
@@ -68,7 +68,9 @@ def batch_statistics(model: keras.Model) -> Iterator[None]:
 
     Every BatchNormalization layer behaves as in training while all other
     layers (dropout among them) keep the `training` they are called with.
-    Frozen layers use their moving statistics, as they do in training.
+    Frozen layers use their moving statistics, as they do in training. A layer
+    that is called several times normalises each call by its own statistics; of
+    entries with a mask it takes the valid ones.
 
     Args:
         model: The `keras.Model` that is called in the block.
@@ -76,23 +78,19 @@ def batch_statistics(model: keras.Model) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    thread = threading.get_ident()
-
-    def training_call(call):
-        def wrapper(inputs, training=None, mask=None):
-            # The layers are shared with whoever else runs this model now.
-            if threading.get_ident() == thread:
-                training = True
-            return call(inputs, training=training, mask=mask)
-
-        return wrapper
-
-    layers = batch_norm_layers(model)
-    try:
-        for layer in layers:
-            # Past Keras' own `__setattr__`, which tracks what is assigned.
-            object.__setattr__(layer, "call", training_call(layer.call))
+    with contextlib.ExitStack() as stack:
+        for layer in batch_norm_layers(model):
+            # The caller's own kinds need not have the argument.
+            if "training" in inspect.signature(layer.call).parameters:
+                stack.enter_context(
+                    replaced_functions(layer, call=_in_training)
+                )
         yield
-    finally:
-        for layer in layers:
-            vars(layer).pop("call", None)
+
+
+def _in_training(
+    call: Callable, inputs: Any, *others: Any, **options: Any
+) -> Any:
+    if others:
+        return call(inputs, True, *others[1:], **options)
+    return call(inputs, **{**options, "training": True})

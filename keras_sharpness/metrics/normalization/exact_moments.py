@@ -22,8 +22,7 @@ def exact_moments() -> Iterator[None]:
     derivatives; its last term is 0 and as small as the mean, so that values
     and gradients are TensorFlow's own, and cost as much.
 
-    Other threads keep TensorFlow's own. Blocks must not overlap in time unless
-    nested.
+    Other threads keep TensorFlow's own.
 
     Yields:
         Nothing.

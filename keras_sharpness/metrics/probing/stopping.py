@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics.compiled.block_size import MAX_BLOCK
 
 # Measured over spectra from flat to a single eigenvalue: with fewer probes two
@@ -67,11 +68,12 @@ class Plan:
         """
         if num_probes is None:
             num_probes = DEFAULT_PROBES if relative_error is None else least
-        if num_probes < 2:
-            raise ValueError(
-                "`num_probes` must be at least 2: one probe tells nothing "
-                f"about its error. Received: num_probes={num_probes}."
-            )
+        num_probes = arguments.integer(
+            "num_probes",
+            num_probes,
+            least=2,
+            remedy="One probe tells nothing about its error.",
+        )
         sketch_size = num_probes if sketch else 0
         needed = 2 * sketch_size + cost * num_probes
         if relative_error is None:
@@ -82,19 +84,15 @@ class Plan:
                     "Pass `relative_error=0.05`, or `num_probes` alone."
                 )
             return cls(num_probes, num_probes, sketch_size, needed, None)
-        if not relative_error > 0.0:
-            raise ValueError(
-                "`relative_error` must be positive. "
-                f"Received: relative_error={relative_error}."
-            )
+        arguments.real("relative_error", relative_error, above=0.0)
         if max_products is None:
             max_products = max(DEFAULT_PRODUCTS, needed)
-        if max_products < needed:
-            raise ValueError(
-                f"`max_products` must be at least {needed}, what the first "
-                f"{num_probes} probes cost. Received: "
-                f"max_products={max_products}."
-            )
+        max_products = arguments.integer(
+            "max_products",
+            max_products,
+            least=needed,
+            remedy=f"The first {num_probes} probes cost {needed}.",
+        )
         most = (max_products - 2 * sketch_size) // cost
         total = 2 * sketch_size + cost * most
         return cls(num_probes, most, sketch_size, total, max_products)

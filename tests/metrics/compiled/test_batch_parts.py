@@ -17,13 +17,16 @@ from tests.zoo import functions, images, sequences, structures  # noqa: F401
 from tests.zoo.case import BUILDERS
 
 SIZE = 1024
-# Loops, masks, dicts, gathers, pooling, moving statistics, several losses.
+# Loops, masks, dicts, gathers, strides, moving statistics, weights, graphs.
 NAMES = (
     "masked_lstm",
-    "pooling_2d",
+    "convolutions_1d",
     "batch_normalisation",
     "transformer_block",
     "inputs_in_a_dict",
+    "sample_weights",
+    "an_output_without_a_loss",
+    "nested_models",
 )
 
 
@@ -37,15 +40,6 @@ def graph_of(num_bytes):
 
 def batch_of(values):
     return Batch(tf.constant(values, tf.float32), None, None, len(values))
-
-
-def sums(batch):
-    return [tf.reduce_sum(batch.x, axis=0)]
-
-
-def spreads(batch):
-    """Of samples that see each other."""
-    return [tf.reduce_sum((batch.x - tf.reduce_mean(batch.x)) ** 2, axis=0)]
 
 
 def sizes(parts, batch):
@@ -72,7 +66,7 @@ def batch():
 )
 def test_each_part_has_enough_to_do(batch, mebibytes, num_cores, expected):
     parts = BatchParts(10, "float32", num_cores=num_cores)
-    parts.decide(batch, graph_of(mebibytes * 2**20), sums, jit_compile=True)
+    parts.decide(batch, graph_of(mebibytes * 2**20), jit_compile=True)
     assert sizes(parts, batch) == [SIZE // expected] * expected
 
 
@@ -80,12 +74,7 @@ def test_parts_are_the_batch(batch):
     y, weight = tf.range(SIZE), tf.ones(SIZE)
     batch = Batch({"a": batch.x}, y, weight, SIZE)
     parts = BatchParts(10, "float32", num_cores=2)
-    parts.decide(
-        batch,
-        graph_of(2**30),
-        lambda part: [tf.reduce_sum(part.x["a"], axis=0)],
-        jit_compile=True,
-    )
+    parts.decide(batch, graph_of(2**30), jit_compile=True)
     found = list(parts.of(batch))
     assert len(found) == 4
     joined = [
@@ -103,7 +92,7 @@ def test_parts_are_the_batch(batch):
 def test_large_networks_keep_their_batches(batch):
     # 32 times the 16 MiB of the weights is the 512 MiB of the batch.
     parts = BatchParts(2**22 + 1, "float32", num_cores=2)
-    parts.decide(batch, graph_of(2**29), sums, jit_compile=True)
+    parts.decide(batch, graph_of(2**29), jit_compile=True)
     assert sizes(parts, batch) == [SIZE]
 
 
@@ -120,27 +109,13 @@ def test_many_operations_keep_more_together(batch, jit_compile, expected):
     # With the identity 512 operations, of 2 MiB each: 1 MiB is the least.
     function = repeated.get_concrete_function(tf.TensorSpec([SIZE, width]))
     parts = BatchParts(10, "float32", num_cores=2)
-    parts.decide(batch, function, sums, jit_compile=jit_compile)
+    parts.decide(batch, function, jit_compile=jit_compile)
     assert len(sizes(parts, batch)) == expected
-
-
-def test_samples_that_see_each_other_stay_together(batch):
-    parts = BatchParts(10, "float32", num_cores=2)
-    parts.decide(batch, graph_of(2**30), spreads, jit_compile=True)
-    assert sizes(parts, batch) == [SIZE]
-
-
-def test_at_a_gradient_of_zero(batch):
-    parts = BatchParts(10, "float32", num_cores=2)
-    parts.decide(
-        batch, graph_of(2**30), lambda part: [tf.zeros(3)], jit_compile=True
-    )
-    assert len(sizes(parts, batch)) == 4
 
 
 def test_odd_batches_stay_whole(batch):
     parts = BatchParts(10, "float32", num_cores=2)
-    parts.decide(batch, graph_of(2**30), sums, jit_compile=True)
+    parts.decide(batch, graph_of(2**30), jit_compile=True)
     assert sizes(parts, batch_of(np.ones((SIZE - 1, 3)))) == [SIZE - 1]
     # Twice an odd number, and it would be four parts.
     assert sizes(parts, batch_of(np.ones((SIZE - 2, 3)))) == [511, 511]
@@ -152,7 +127,7 @@ def test_what_cannot_be_cut_stays_whole():
     for x in (rows, [tf.ones((SIZE, 3)), table]):
         parts = BatchParts(10, "float32", num_cores=2)
         batch = Batch(x, None, None, SIZE)
-        parts.decide(batch, graph_of(2**30), sums, jit_compile=True)
+        parts.decide(batch, graph_of(2**30), jit_compile=True)
         assert sizes(parts, batch) == [SIZE]
 
 
@@ -176,6 +151,7 @@ def test_products_are_the_same(name, keep, float64, request):
 
     def products():
         objective = Objective(case.model, *case.data, **options)
+        assert objective._batch_loss.keeps_samples_apart
         rng = np.random.default_rng(0)
         block = rng.standard_normal((objective.size, 2))
         return [
@@ -191,30 +167,147 @@ def test_products_are_the_same(name, keep, float64, request):
         assert error < 1e-11 * np.linalg.norm(expected)
 
 
-def centred(model, batch):
+def own(model):
     """A loss that compares each output with the mean of its batch."""
-    outputs = model(batch[0])
-    return keras.ops.mean((outputs - keras.ops.mean(outputs)) ** 2)
+
+    def centred(y, y_pred):
+        return (y_pred - y - keras.ops.mean(y_pred)) ** 2
+
+    return {"loss": centred}
+
+
+def own_of_model_and_batch(model):
+    def centred(model, batch):
+        outputs = model(batch[0])
+        return keras.ops.mean((outputs - keras.ops.mean(outputs)) ** 2)
+
+    return {"loss_fn": centred}
+
+
+def pairs(model):
+    """Whose rows belong together: one is better than the next."""
+
+    def ranking(y, y_pred):
+        return keras.ops.softplus(1.0 + y_pred[1::2] - y_pred[0::2])
+
+    return {"loss": ranking}
+
+
+def batch_statistics(model):
+    return {"batch_norm": "batch"}
+
+
+def own_compute_loss(model):
+    def compute_loss(x, y, y_pred, sample_weight, training=True):
+        return keras.ops.mean((y_pred - keras.ops.mean(y_pred)) ** 2)
+
+    model.compute_loss = compute_loss
+    return {}
+
+
+def own_activation(model):
+    model.layers[0].activation = lambda x: x - keras.ops.mean(x, axis=0)
+    return {}
+
+
+def activity(model):
+    """A sum over the batch, where the loss is a mean."""
+    model.layers[0].activity_regularizer = keras.regularizers.L2(0.1)
+    return {}
+
+
+def all_labels(model):
+    """Of which Keras finds out whether all are 0 and 1."""
+    return {"loss": "squared_hinge", "y": [[0], [1], [0], [1], [0], [0], [-1]]}
+
+
+def ratio(model):
+    return {"loss": keras.losses.Dice()}
+
+
+def along_the_batch(model):
+    return {"middle": [keras.layers.Softmax(axis=0)]}
+
+
+def in_a_lambda(model):
+    centred = keras.layers.Lambda(lambda x: x - keras.ops.mean(x, axis=0))
+    return {"middle": [centred]}
+
+
+def in_training(model):
+    return {"middle": [keras.layers.BatchNormalization()], "training": True}
+
+
+def in_an_operation(model):
+    def centred(x):
+        return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+    return {"middle": [centred]}
+
+
+class Added(keras.layers.Layer):
+    """Adds a term of the whole batch to the loss."""
+
+    def call(self, x):
+        self.add_loss(keras.ops.mean(x) ** 2)
+        return x
+
+
+def own_layer(model):
+    return {"middle": [Added()]}
 
 
 @pytest.mark.parametrize(
-    "options", [{"loss_fn": centred}, {"loss": "mse", "batch_norm": "batch"}]
+    "kind",
+    [
+        own,
+        own_of_model_and_batch,
+        pairs,
+        batch_statistics,
+        own_compute_loss,
+        own_activation,
+        activity,
+        all_labels,
+        ratio,
+        along_the_batch,
+        in_a_lambda,
+        in_an_operation,
+        in_training,
+        own_layer,
+    ],
 )
-def test_products_where_samples_see_each_other(options, cut_always, float64):
+def test_products_where_samples_see_each_other(kind, cut_always, float64):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
             keras.Input((3,)),
             keras.layers.Dense(4, activation="tanh"),
             keras.layers.BatchNormalization(),
-            keras.layers.Dense(1),
+            keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
+    model.compile("sgd", "mse")
     rng = np.random.default_rng(0)
-    data = (rng.standard_normal((8, 3)), rng.standard_normal((8, 1)))
-    objective = Objective(model, *data, **options)
-    w, v = objective.weights, rng.standard_normal(objective.size)
+    x, y = rng.standard_normal((8, 3)), rng.uniform(size=(8, 1))
+    options = kind(model)
+    if "y" in options:
+        y = np.array([*options.pop("y"), [1]], float)
+    if "middle" in options:
+        inputs = keras.Input((3,))
+        hidden = model.layers[0](inputs)
+        call = {"training": True} if options.pop("training", None) else {}
+        for layer in options.pop("middle"):
+            hidden = layer(hidden, **call)
+        model = keras.Model(inputs, model.layers[-1](hidden))
+        model.compile("sgd", "mse")
+    agrees_with_differences(Objective(model, x, y, **options))
+
+
+def agrees_with_differences(objective):
+    v = np.random.default_rng(1).standard_normal(objective.size)
     step = 1e-5 / np.linalg.norm(v)
+    w = objective.weights
+    # Gradients are those of whole batches.
     difference = objective.gradient(w + step * v)
     difference -= objective.gradient(w - step * v)
     expected = difference / (2 * step)
@@ -222,3 +315,47 @@ def test_products_where_samples_see_each_other(options, cut_always, float64):
     # Truncation, (1e-5)² times third derivatives of order 1, and rounding,
     # 1e-16 / 1e-5, both relative.
     assert error < 1e-8 * np.linalg.norm(expected)
+
+
+def tokens_model(**options):
+    embedding = keras.layers.Embedding(9, 4, **options)
+    return keras.Sequential(
+        [
+            keras.Input((5,), dtype="int32"),
+            embedding,
+            keras.layers.Dense(4, "tanh"),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+@pytest.mark.parametrize("ignored", [None, 0])
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_products_where_valid_entries_are_counted(
+    ignored, is_compiled, cut_always, float64
+):
+    keras.utils.set_random_seed(0)
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, ignore_class=ignored
+    )
+    model = tokens_model(mask_zero=ignored is None)
+    model.compile("sgd", loss)
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(1, 9, (16, 5)), rng.integers(1, 3, (16, 5))
+    # The first batch has no padding, and the second in some samples only.
+    x[8:11, 2:] = 0
+    y[8:11, 2:] = 0
+    given = {} if is_compiled else {"loss": loss}
+    agrees_with_differences(Objective(model, x, y, batch_size=8, **given))
+
+
+def test_of_several_losses_one_that_compares_samples(cut_always, float64):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((3,))
+    hidden = keras.layers.Dense(4, "tanh")(inputs)
+    outputs = {name: keras.layers.Dense(1, name=name)(hidden) for name in "ab"}
+    model = keras.Model(inputs, outputs)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, 3)), rng.standard_normal((8, 1))
+    losses = {"a": "mse", "b": own(model)["loss"]}
+    agrees_with_differences(Objective(model, x, {"a": y, "b": y}, loss=losses))

@@ -1,5 +1,6 @@
 """Max-pooling by indices, against TensorFlow's own gradients."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -114,3 +115,20 @@ def test_afterwards_tensorflow_is_as_before():
     with pytest.raises(RuntimeError), quick_max_pooling():
         raise RuntimeError
     assert tf.nn.max_pool is original
+
+
+@pytest.mark.parametrize("given", [np.asarray, keras.Variable, tf.Variable])
+@pytest.mark.parametrize(
+    "size", [2, np.int64(2), np.array([2, 2]), (2, 2), [1, 2, 2, 1]]
+)
+def test_whatever_tensorflow_takes(given, size):
+    images = np.random.default_rng(0).standard_normal((2, 4, 4, 3))
+    images = given(images.astype("float32"))
+    expected = tf.nn.max_pool(images, size, size, "VALID")
+
+    @tf.function(autograph=False)
+    def pooled():
+        return tf.nn.max_pool(images, size, size, "VALID")
+
+    with quick_max_pooling():
+        assert np.array_equal(pooled(), expected)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.normalization.folding import (
@@ -197,3 +198,171 @@ def test_nested_models_are_folded(float64):
     objective = Objective(model, x, np.ones((5, 2)), loss="mse")
     expected = np.mean((model(x, training=False).numpy() - 1) ** 2)
     assert objective.value() == pytest.approx(expected, rel=1e-13)
+
+
+def penalty(model):
+    """What a contractive autoencoder adds to its loss."""
+    kernel = keras.ops.convert_to_tensor(model.get_layer("linear").kernel)
+    return 0.1 * keras.ops.sum(kernel**2)
+
+
+def reading(model):
+    """A loss that reads the kernel before the normalisation."""
+
+    def loss(y, y_pred):
+        return keras.ops.mean((y - y_pred) ** 2, axis=-1) + penalty(model)
+
+    return loss
+
+
+def loss_object(model):
+    class Reading(keras.losses.Loss):
+        def call(self, y, y_pred):
+            return reading(model)(y, y_pred)
+
+    return Reading()
+
+
+def subclass_of_keras_own(model):
+    class Reading(keras.losses.MeanSquaredError):
+        def call(self, y, y_pred):
+            return super().call(y, y_pred) + penalty(model)
+
+    return Reading()
+
+
+def wrapper(model):
+    loss = keras.losses.MeanSquaredError()
+    loss.fn = reading(model)
+    return loss
+
+
+def own_call(model):
+    loss = keras.losses.MeanSquaredError()
+    loss.call = reading(model)
+    return loss
+
+
+def regulariser(model):
+    last = model.layers[-1]
+    last.kernel.regularizer = lambda kernel: penalty(model)
+    return "mse"
+
+
+def activity_regulariser(model):
+    model.layers[-1].activity_regularizer = lambda outputs: penalty(model)
+    return "mse"
+
+
+def activation(model):
+    model.layers[-1].activation = lambda x: x + penalty(model)
+    return "mse"
+
+
+def compute_loss(model):
+    def compute_loss(x, y, y_pred, sample_weight, training=True):
+        return keras.ops.mean(reading(model)(y, y_pred))
+
+    model.compute_loss = compute_loss
+    return "mse"
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        reading,
+        loss_object,
+        subclass_of_keras_own,
+        wrapper,
+        own_call,
+        regulariser,
+        activity_regulariser,
+        activation,
+        compute_loss,
+    ],
+)
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_what_reads_the_kernel_sees_the_models_own(loss, is_compiled, float64):
+    # `loss=` takes the place of a model's own `compute_loss`.
+    is_compiled = is_compiled or loss is compute_loss
+    model = network(*FOLDED["dense"]())
+    generator = np.random.default_rng(1)
+    x, y = (generator.standard_normal((9, *s)) for s in ((6, 6, 2), (3,)))
+    loss = loss(model)
+    model.compile("sgd", loss=loss)
+    objective = Objective(model, x, y, loss=None if is_compiled else loss)
+    variables = [variable.value for variable in model.trainable_variables]
+    v = generator.standard_normal(objective.size)
+    parts = [
+        tf.reshape(part, variable.shape)
+        for part, variable in zip(
+            objective.layout.parts(v), variables, strict=True
+        )
+    ]
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as tape:
+            value = model.compute_loss(x, y, model(x, training=False), None)
+        gradient = tape.gradient(value, variables)
+    product = outer.gradient(gradient, variables, output_gradients=parts)
+    # Float64 sums of some hundred terms, in another order.
+    assert objective.value() == pytest.approx(float(value), rel=1e-13)
+    for found, expected in (
+        (objective.gradient(), gradient),
+        (objective.hessian_product(v), product),
+    ):
+        expected = objective.layout.join(expected)
+        error = np.linalg.norm(found - expected)
+        assert error < 1e-12 * np.linalg.norm(expected)
+
+
+def test_one_loss_of_the_callers_among_several(float64):
+    inputs = keras.Input((2,))
+    hidden = layers.Dense(3, name="linear")(inputs)
+    hidden = layers.BatchNormalization(name="norm")(hidden)
+    outputs = {name: layers.Dense(1, name=name)(hidden) for name in "ab"}
+    model = keras.Model(inputs, outputs)
+    model.get_layer("norm").moving_variance.assign([0.2, 3.0, 0.5])
+    assert folded_names(model) == [("linear", "norm")]
+    losses = {"a": "mse", "b": reading(model)}
+    model.compile("sgd", losses)
+    x = np.random.default_rng(0).standard_normal((7, 2))
+    y = {name: np.ones((7, 1)) for name in "ab"}
+    expected = model.evaluate(x, y, verbose=0)[0]
+    for loss in (None, losses):
+        objective = Objective(model, x, y, loss=loss)
+        assert objective.value() == pytest.approx(expected, rel=1e-12)
+
+
+def tied_by_a_lambda(x, linear):
+    return layers.Lambda(lambda h: h @ keras.ops.transpose(linear.kernel))(x)
+
+
+def tied_by_an_operation(x, linear):
+    return keras.ops.matmul(x, linear.kernel)
+
+
+@pytest.mark.parametrize("tied", [tied_by_a_lambda, tied_by_an_operation])
+def test_weights_that_another_call_reads(tied, float64):
+    inputs = keras.Input((4,))
+    linear = layers.Dense(4, name="linear")
+    norm = layers.BatchNormalization(name="norm")
+    model = keras.Model(inputs, tied(norm(linear(inputs)), linear))
+    norm.moving_variance.assign([0.2, 3.0, 0.5, 0.1])
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).standard_normal((7, 4))
+    expected = model.evaluate(x, x, verbose=0)
+    assert Objective(model, x, x).value() == pytest.approx(expected, rel=1e-12)
+
+
+def test_kernels_that_two_layers_share(float64):
+    inputs = keras.Input((4,))
+    first, last = (layers.Dense(4, use_bias=False) for _ in range(2))
+    norm = layers.BatchNormalization(name="norm")
+    model = keras.Model(inputs, last(norm(first(inputs))))
+    norm.moving_variance.assign([0.2, 3.0, 0.5, 0.1])
+    # Past Keras' own `__setattr__`, which wants it before the first call.
+    object.__setattr__(last, "_kernel", first.kernel)
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).standard_normal((7, 4))
+    expected = model.evaluate(x, x, verbose=0)
+    assert Objective(model, x, x).value() == pytest.approx(expected, rel=1e-12)
