@@ -111,7 +111,9 @@ class KeptPasses:
             num_bytes = stages.num_bytes(batch_size)
             if num_bytes > self._room:
                 return [compiled(vector, *others) for vector in vectors]
-            tensors = [t for t in tf.nest.flatten(others) if t is not None]
+            # Ragged and sparse tensors are several.
+            flat = tf.nest.flatten(others, expand_composites=True)
+            tensors = [tensor for tensor in flat if tensor is not None]
             self._kept[place] = stages.first(tensors)
             self._room -= num_bytes
         kept = self._kept[place]
