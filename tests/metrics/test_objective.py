@@ -433,7 +433,7 @@ def bad_inputs():
     yield (dataset.repeat(),), {}, "infinite data set"
     yield (dataset, y), {}, "come with the batches of"
     yield (dataset.take(0),), {}, "yields no samples"
-    yield (np.array([["a"]], object), y), {}, "Python objects"
+    yield (np.array([{}], object), y), {}, "Python objects .dict."
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The loss of one batch at given weights, as it is traced and compiled."""
 
+import collections
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,12 @@ import keras
 import tensorflow as tf
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
+from keras_sharpness.metrics.batches import (
+    Batch,
+    Batches,
+    as_yielded,
+    declared_batch_size,
+)
 from keras_sharpness.metrics.gradients.second_gradients import (
     complete_gradients,
 )
@@ -18,7 +24,13 @@ from keras_sharpness.metrics.loss.independent_samples import (
     model_keeps_samples_apart,
 )
 from keras_sharpness.metrics.loss.labels import check_batch
-from keras_sharpness.metrics.loss.losses import LossSpecification, accuracy
+from keras_sharpness.metrics.loss.losses import (
+    ADDED,
+    LossSpecification,
+    accuracy,
+    check_added,
+)
+from keras_sharpness.metrics.loss.missing_values import count_missing
 from keras_sharpness.metrics.loss.output_coordinates import coordinates
 from keras_sharpness.metrics.loss.stateless import CompiledLoss, model_at
 from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
@@ -72,7 +84,11 @@ class BatchLoss:
     Attributes:
         keeps_samples_apart: Bool. Whether it is known to be a mean over
             samples that do not see each other; once `check` has seen the data.
+        missing: Counter. Entries of x and y that are no finite numbers, as
+            `check` found them.
     """
+
+    missing: collections.Counter
 
     def __init__(
         self,
@@ -126,13 +142,21 @@ class BatchLoss:
         y: Any,
         sample_weight: Any,
     ) -> dict[str, Any]:
-        """The loss and, where y is a class, the accuracy. As `value`."""
+        """The loss and, where y is a class, the accuracy.
+
+        Arguments as `value`.
+
+        Returns:
+            Dict of scalar tensors: `"loss"`, and for classes `"accuracy"` and
+            `"counted"`, the number of predictions that it is the share of.
+        """
         loss, y_pred = self._predict(weights, state, x, y, sample_weight)
         if self._loss.accuracy_kind is None or y_pred is None:
             return {"loss": loss}
         # One output may come in a dict or list.
         (y,), (y_pred,) = keras.tree.flatten(y), keras.tree.flatten(y_pred)
-        return {"loss": loss, "accuracy": accuracy(self._loss, y, y_pred)}
+        share, count = accuracy(self._loss, y, y_pred)
+        return {"loss": loss, "accuracy": share, "counted": count}
 
     def check(self, batches: Batches) -> int:
         """Refuses data that do not fit model and loss.
@@ -146,12 +170,16 @@ class BatchLoss:
         Raises:
             ValueError: If they do not fit.
         """
-        num_samples = 0
+        num_samples = first_size = 0
         weights: list[Any] = []
+        self.missing = collections.Counter()
+        names = getattr(self._model, "output_names", None)
+        fixed = declared_batch_size(self._model) is not None
         for batch in batches:
-            if num_samples == 0:
-                output = self._first_output(batch)
-            check_batch(self._loss, batch, output)
+            if num_samples == 0 or (fixed and batch.size != first_size):
+                output, first_size = self._first_output(batch), batch.size
+            check_batch(self._loss, batch, output, names)
+            self.missing.update(count_missing(batch))
             if num_samples == 0:
                 self._first_loss(batch, output)
                 self.keeps_samples_apart = (
@@ -275,21 +303,64 @@ class BatchLoss:
             penalty = self._penalty() if self._regularization else None
         return value if penalty is None else value + penalty
 
-    def _first_output(self, batch: Batch) -> Any:
-        """The model's outputs for a batch, None where `loss_fn` calls it."""
-        if self._loss_fn is not None:
-            return None
-        model = self._model
+    def runs_on(self, batch: Batch) -> bool:
+        """Whether the model takes a batch, and answers for each sample.
+
+        Args:
+            batch: `Batch`.
+        """
         try:
-            with self._as_it_is():
-                return model(batch.x, training=False)
+            output = self._output(batch)
+        except (ValueError, tf.errors.InvalidArgumentError):
+            return False
+        return all(
+            len(leaf.shape) == 0 or leaf.shape[0] == batch.size
+            for leaf in keras.tree.flatten(output)
+            if leaf is not None
+        )
+
+    def _output(self, batch: Batch) -> Any:
+        """The model's outputs for a batch, None where `loss_fn` calls it."""
+        with self._as_it_is():
+            if self._loss_fn is not None:
+                self._loss_fn(self._model, as_yielded(*batch[:3]))
+                return None
+            output = self._model(batch.x, training=False)
+            if self._loss.name == ADDED:
+                check_added(self._model, regularization=self._regularization)
+            return output
+
+    def _first_output(self, batch: Batch) -> Any:
+        """As `_output`, but says what to do where the data do not fit."""
+        model = self._model
+        declared = declared_batch_size(model)
+        if self._loss_fn is not None and declared in (None, batch.size):
+            return None
+        try:
+            return self._output(batch)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"Model {model.name!r} has no `call`. Pass `loss_fn=`, a "
+                "function (model, batch) that calls its parts and returns the "
+                "loss."
+            ) from error
         except (ValueError, tf.errors.InvalidArgumentError) as error:
+            if self._loss.name == ADDED and "add" in str(error):
+                raise
             shapes = keras.tree.map_structure(lambda t: tuple(t.shape), batch.x)
             expected = getattr(model, "input_shape", "other shapes")
             reason = " ".join(str(error).split())[:300]
+            remedy = "Reshape `x`."
+            if declared not in (None, batch.size):
+                remedy = (
+                    f"Its inputs fix `batch_size` to {declared}: pass "
+                    f"`batch_size={declared}` and a multiple of {declared} "
+                    "samples. Leave the last ones out, or repeat some with "
+                    "`sample_weight` 0."
+                )
             raise ValueError(
                 f"The data do not fit model {model.name!r}: it expects "
-                f"{expected}, a batch of `x` has {shapes}. Reshape `x`. "
+                f"{expected}, a batch of `x` has {shapes}. {remedy} "
                 f"Keras says: {reason}"
             ) from error
 
