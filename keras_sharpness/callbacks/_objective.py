@@ -8,14 +8,11 @@ import keras
 import numpy as np
 
 from keras_sharpness.callbacks._frequency import Frequency
-from keras_sharpness.metrics.batches import (
-    DEFAULT_BATCH_SIZE,
-    declared_batch_size,
-)
+from keras_sharpness.metrics.batches import DEFAULT_BATCH_SIZE
 from keras_sharpness.metrics.loss.batch_loss import LossFunction
-from keras_sharpness.metrics.loss.building import is_built
 from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.models.first_call import declared_batch_size, is_built
 from keras_sharpness.training.xla import gains_from_xla
 
 _LARGEST_BATCH = 1024

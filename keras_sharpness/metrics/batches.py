@@ -219,26 +219,6 @@ def rows(values: Any, start: int, stop: int) -> Any:
     )
 
 
-def declared_batch_size(model: keras.Model) -> int | None:
-    """The size of a batch that stands in a model's inputs.
-
-    It need not bind: a `Sequential` without an `Input` takes down the size of
-    its first batch, and goes on with any other.
-
-    Args:
-        model: `keras.Model`.
-
-    Returns:
-        Int, or None where the inputs leave it open.
-    """
-    sizes = [
-        tensor.shape[0]
-        for tensor in keras.tree.flatten(getattr(model, "inputs", None) or [])
-        if len(tensor.shape) and tensor.shape[0] is not None
-    ]
-    return int(sizes[0]) if sizes else None
-
-
 def _one_pass(source: Any) -> Iterable:
     if isinstance(source, keras.utils.PyDataset):
         num_batches = source.num_batches

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 from scipy.linalg import eigh_tridiagonal
 
-from keras_sharpness.metrics.batches import declared_batch_size
 from keras_sharpness.metrics.compiled.fusion import gains_from_fusion
 from keras_sharpness.metrics.compiled.kept_passes import is_worthwhile
 from keras_sharpness.metrics.compiled.two_stages import TwoStages
@@ -21,6 +20,7 @@ from keras_sharpness.metrics.krylov.lanczos_step import (
 from keras_sharpness.metrics.loss.half_precision import computes_in_float16
 from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.models.first_call import declared_batch_size
 
 # Of fewer, the hardest are too large a part to save much.
 _SMALLEST_PART = 4

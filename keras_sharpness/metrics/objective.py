@@ -10,11 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.batches import (
-    Batch,
-    Batches,
-    declared_batch_size,
-)
+from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.compiled.batch_parts import BatchParts
 from keras_sharpness.metrics.compiled.curvature_products import (
     CurvatureProducts,
@@ -40,8 +36,11 @@ from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.curvature import Curvature, Matrix
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.gradients.differentiability import naming_layers
-from keras_sharpness.metrics.loss.batch_loss import BatchLoss, LossFunction
-from keras_sharpness.metrics.loss.building import build, is_built
+from keras_sharpness.metrics.loss.batch_loss import (
+    BatchLoss,
+    LossFunction,
+    build_on,
+)
 from keras_sharpness.metrics.loss.half_precision import (
     loss_scale,
     vector_scales,
@@ -58,6 +57,7 @@ from keras_sharpness.metrics.normalization.batch_norm import (
 )
 from keras_sharpness.metrics.process_bound import ProcessBound, check_process
 from keras_sharpness.metrics.weights import WeightLayout, check_state
+from keras_sharpness.models.first_call import declared_batch_size, is_built
 
 
 class Objective(ProcessBound):
@@ -203,7 +203,7 @@ class Objective(ProcessBound):
         )
         if not is_built(model):
             batches = data(batch_size=batch_size, dtype=model.variable_dtype)
-            build(model, batches, loss_fn)
+            build_on(batches, model, loss_fn)
         self.layout = WeightLayout(model)
         self.size = self.layout.size
         self.regularization = arguments.boolean(

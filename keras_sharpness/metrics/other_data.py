@@ -7,12 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sharpness.metrics.batches import (
-    Batch,
-    declared_batch_size,
-    rows,
-)
+from keras_sharpness.metrics.batches import Batch, rows
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.models.first_call import declared_batch_size
 
 
 class HeldBatches:

@@ -10,12 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.batches import (
-    Batch,
-    Batches,
-    as_yielded,
-    declared_batch_size,
-)
+from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
 from keras_sharpness.metrics.gradients.second_gradients import (
     complete_gradients,
 )
@@ -37,6 +32,11 @@ from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
 from keras_sharpness.metrics.normalization.folding import (
     foldable_pairs,
     gaining_pairs,
+)
+from keras_sharpness.models.first_call import (
+    build,
+    declared_batch_size,
+    in_one_line,
 )
 
 # `loss_fn(model, batch)`: a batch is what the data yield, x, (x, y) or
@@ -258,7 +258,7 @@ class BatchLoss:
     def _predict(self, weights, state, x, y, sample_weight):
         if self._loss_fn is not None:
             return self._own_loss(weights, state, x, y, sample_weight), None
-        with self._model_at(weights, state, x):
+        with self._as_graph(), self._model_at(weights, state, x):
             y_pred = self._model(x, training=False)
             # Of the very predictions: Keras' losses look for what they are
             # made of.
@@ -289,7 +289,7 @@ class BatchLoss:
         return value + penalty if wanted else value - penalty
 
     def _own_loss(self, weights, state, x, y, sample_weight):
-        with self._model_at(weights, state, x):
+        with self._as_graph(), self._model_at(weights, state, x):
             value = keras.ops.convert_to_tensor(
                 self._loss_fn(self._model, as_yielded(x, y, sample_weight))
             )
@@ -303,6 +303,22 @@ class BatchLoss:
             penalty = self._penalty() if self._regularization else None
         return value if penalty is None else value + penalty
 
+    @contextlib.contextmanager
+    def _as_graph(self) -> Iterator[None]:
+        """Says what to do where a model works with values, not tensors."""
+        try:
+            yield
+        except (AttributeError, NotImplementedError, TypeError) as error:
+            if "symbolic" not in str(error).lower():
+                raise
+            raise ValueError(
+                f"Model {self._model.name!r} or its loss asks for the values "
+                "of tensors, by `.numpy()` or `if`, and a compiled function "
+                "has none; `run_eagerly=True` changes only `fit`. Use "
+                "`keras.ops`, e.g. `where` and `cond`. Keras says: "
+                f"{in_one_line(error)}"
+            ) from error
+
     def runs_on(self, batch: Batch) -> bool:
         """Whether the model takes a batch, and answers for each sample.
 
@@ -311,7 +327,7 @@ class BatchLoss:
         """
         try:
             output = self._output(batch)
-        except (ValueError, tf.errors.InvalidArgumentError):
+        except (TypeError, ValueError, tf.errors.OpError):
             return False
         return all(
             len(leaf.shape) == 0 or leaf.shape[0] == batch.size
@@ -325,10 +341,7 @@ class BatchLoss:
             if self._loss_fn is not None:
                 self._loss_fn(self._model, as_yielded(*batch[:3]))
                 return None
-            output = self._model(batch.x, training=False)
-            if self._loss.name == ADDED:
-                check_added(self._model, regularization=self._regularization)
-            return output
+            return self._model(batch.x, training=False)
 
     def _first_output(self, batch: Batch) -> Any:
         """As `_output`, but says what to do where the data do not fit."""
@@ -344,12 +357,9 @@ class BatchLoss:
                 "function (model, batch) that calls its parts and returns the "
                 "loss."
             ) from error
-        except (ValueError, tf.errors.InvalidArgumentError) as error:
-            if self._loss.name == ADDED and "add" in str(error):
-                raise
+        except (TypeError, ValueError, tf.errors.OpError) as error:
             shapes = keras.tree.map_structure(lambda t: tuple(t.shape), batch.x)
             expected = getattr(model, "input_shape", "other shapes")
-            reason = " ".join(str(error).split())[:300]
             remedy = "Reshape `x`."
             if declared not in (None, batch.size):
                 remedy = (
@@ -361,12 +371,16 @@ class BatchLoss:
             raise ValueError(
                 f"The data do not fit model {model.name!r}: it expects "
                 f"{expected}, a batch of `x` has {shapes}. {remedy} "
-                f"Keras says: {reason}"
+                f"Keras says: {in_one_line(error)}"
             ) from error
 
     def _first_loss(self, batch: Batch, output: Any) -> None:
         # Eagerly, for the variables that the compiled loss makes.
         model = self._model
+        if self._loss.name == ADDED:
+            with self._as_it_is():
+                model(batch.x, training=False)
+                check_added(model, regularization=self._regularization)
         if self._is_compiled and self._loss_fn is None:
             with self._as_it_is():
                 model._compute_loss(
@@ -389,3 +403,29 @@ class BatchLoss:
             )
         )
         return model_at(model, weights, state)
+
+
+def build_on(
+    batches: Batches, model: keras.Model, loss_fn: LossFunction | None
+) -> None:
+    """Makes the weights of a model on the first batch of its data.
+
+    The data are read to the end: a data set that is cached while it is read
+    keeps what it holds only then.
+
+    Args:
+        batches: The data.
+        model: `keras.Model` that is not built.
+        loss_fn: As for `BatchLoss`.
+
+    Raises:
+        ValueError: If the model cannot be called on the data.
+    """
+    first: Any = None
+    for batch in batches:
+        first = first or batch
+    build(
+        model,
+        first.x,
+        loss_fn and (lambda: loss_fn(model, as_yielded(*first[:3]))),
+    )

@@ -205,6 +205,12 @@ def loss_specification(loss: Any) -> LossSpecification:
         (loss,) = keras.tree.flatten(nested)
     else:
         nested = None
+    if isinstance(loss, str) and loss in ("crossentropy", "ce"):
+        raise ValueError(
+            f"With loss={loss!r} Keras chooses among three losses by what it "
+            "sees. Say which as `loss=`: 'binary_crossentropy', "
+            "'categorical_crossentropy' or 'sparse_categorical_crossentropy'."
+        )
     function = keras_loss(loss)
     if isinstance(function, keras.losses.Loss):
         if function.reduction not in ("sum_over_batch_size", "mean"):
