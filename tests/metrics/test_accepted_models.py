@@ -168,7 +168,7 @@ def test_weights_are_built_as_fit_builds_them(build):
             objective = Objective(model, x, y)
             assert objective.value() == pytest.approx(
                 # Sums of 16 float32 numbers.
-                model.evaluate(x, y, verbose=0),
+                model.evaluate(x, y, batch_size=16, verbose=0),
                 rel=1e-5,
             )
         model.fit(x, y, batch_size=16, verbose=0)
