@@ -59,6 +59,10 @@ from keras_sharpness.metrics.process_bound import ProcessBound, check_process
 from keras_sharpness.metrics.weights import WeightLayout, check_state
 from keras_sharpness.models.first_call import declared_batch_size, is_built
 
+# Evaluated without compiling when the objective is made: InceptionV3 takes
+# 0.25 s, to compile its loss one second, its gradient four.
+_FEW_BATCHES = 8
+
 
 class Objective(ProcessBound):
     """The loss over a data set as a function of the trainable weights.
@@ -258,7 +262,9 @@ class Objective(ProcessBound):
             layout=self.layout,
             point=self._point,
             block_size=block_size,
-            jit_compile=is_large,
+            num_samples=self.num_samples,
+            keep_activations=keep_activations,
+            is_large=is_large,
             parts=(
                 BatchParts(self.size, self.layout.dtype)
                 if is_large and self._batch_loss.keeps_samples_apart
@@ -281,7 +287,12 @@ class Objective(ProcessBound):
         if self._batch_loss.missing:
             check_masked(self, self._batch_loss.missing)
         if check_repeatability:
-            check_repeats(self, model, self._batches)
+            check_repeats(
+                self._loss_and_last_gradient,
+                model,
+                self._batches,
+                self.layout.dtype,
+            )
 
     @property
     def weights(self) -> np.ndarray:
@@ -519,6 +530,31 @@ class Objective(ProcessBound):
             if self._moments is not None:
                 self._point.move_state(self._moments.estimate)
             yield
+
+    def _loss_and_last_gradient(self) -> tuple[float, np.ndarray]:
+        """The loss and its gradient by the last layer; few batches eagerly.
+
+        Whatever is random before that layer, or in the data, shows in it, for
+        the time of a forward pass; the whole gradient takes seconds to compile.
+        """
+        places = range(len(self.layout.paths))[-2:]
+        differentiate = naming_layers(
+            self.model,
+            Derivatives(self._batch_loss, places).gradient,
+            twice=False,
+        )
+        loss, total = 0.0, np.zeros(self.layout.size_of(places))
+        with self._at(None):
+            for index, batch in enumerate(self._batches):
+                run = (
+                    functools.partial(self._point.call, differentiate)
+                    if index < _FEW_BATCHES
+                    else self._point.compile("last gradient", differentiate)
+                )
+                mean, gradient = run(*batch[:3], self._share(batch))
+                add(total, gradient)
+                loss += batch.size * float(mean)
+        return loss / self.num_samples, total / self._scale
 
     def _gradient_of_batch(self) -> Callable:
         return self._point.compile(

@@ -71,6 +71,14 @@ class EvaluationPoint:
         self._place = None
         self._assign(self._state, estimate(self._state))
 
+    def call(self, function: Callable, *arguments: Any) -> Any:
+        """`function(weights, state, *arguments)`, without compiling it."""
+        weights, state = (
+            [tf.convert_to_tensor(variable) for variable in variables]
+            for variables in (self._weights, self._state)
+        )
+        return function(weights, state, *arguments)
+
     def compile(
         self,
         key: Any,
