@@ -219,7 +219,10 @@ class CurvatureProducts:
         # nothing of it is kept.
         options = {"without": self._layout.shapes_of(None)}
         work = mean_bytes(product, batch.size, **options)
-        if work * self._num_samples / batch.size < _COSTLY:
+        # Products of matrices cost by weights times samples: about a byte each.
+        count = len(product.graph.get_operations())
+        work = work / batch.size + self._layout.size / count
+        if work * self._num_samples < _COSTLY:
             return _Plan()
         num_bytes = graph_bytes(product, batch.size, **options)
         return _Plan(
