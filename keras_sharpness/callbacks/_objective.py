@@ -12,6 +12,7 @@ from keras_sharpness.metrics.batches import DEFAULT_BATCH_SIZE
 from keras_sharpness.metrics.loss.batch_loss import LossFunction
 from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.models.first_call import declared_batch_size, is_built
 from keras_sharpness.training.xla import gains_from_xla
 
 _LARGEST_BATCH = 1024
@@ -93,10 +94,11 @@ def objective_of(
                 "ks.Objective(model, x, y) of the same model."
             )
         return x
-    _check_order(x)
-    return Objective(
+    objective = Objective(
         model, x, y, **{"batch_size": _batch_size(model, x)} | dict(options)
     )
+    _check_order(x)
+    return objective
 
 
 def _batch_size(model: keras.Model, x: Any) -> int | None:
@@ -107,12 +109,14 @@ def _batch_size(model: keras.Model, x: Any) -> int | None:
     at once, 96 in halves, and 108 in batches of 500, the last of which holds
     24.
     """
+    if not is_built(model) or declared_batch_size(model) is not None:
+        return None
     leaves = keras.tree.flatten(x)
     if not gains_from_xla(model) or not all(
         getattr(leaf, "shape", ()) for leaf in leaves
     ):
         return None
-    num_samples = max((len(leaf) for leaf in leaves), default=0)
+    num_samples = max((int(leaf.shape[0]) for leaf in leaves), default=0)
     if num_samples <= DEFAULT_BATCH_SIZE:
         return None
     return math.ceil(num_samples / math.ceil(num_samples / _LARGEST_BATCH))
@@ -123,7 +127,12 @@ def _check_order(x: Any) -> None:
 
     The loss over all of a data set does not tell the order of its batches. But
     the passes of a shuffled `tf.data.Dataset` share one random generator:
-    reading it here would change the order in which `fit` sees it.
+    reading it here would change the order in which `fit` sees it. One that is
+    cached behind the shuffling has one order, as soon as it has been read to
+    the end.
+
+    Args:
+        x: Data that have been read.
     """
     if not hasattr(x, "element_spec"):
         return

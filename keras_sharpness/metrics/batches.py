@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics.class_weights import sample_weights_of_classes
@@ -13,6 +14,10 @@ from keras_sharpness.metrics.class_weights import sample_weights_of_classes
 # products cost least per sample at about this size, gradients a fifth more than
 # in batches eight times larger.
 DEFAULT_BATCH_SIZE = 500
+_UNEVEN = (
+    "Sequences of uneven length go in a `tf.ragged.constant(...)`, or padded "
+    "by `keras.utils.pad_sequences`."
+)
 
 
 class Batch(NamedTuple):
@@ -44,9 +49,10 @@ class Batches:
     """Data as batches that come in the same order at every pass.
 
     Args:
-        x: Array, or dict, list or tuple of arrays, of N samples each; or a
-            `tf.data.Dataset` or `keras.utils.PyDataset` of batches
-            `(x, y)` or `(x, y, sample_weight)`.
+        x: Array of numbers or texts, ragged or sparse tensor, or dict, list
+            or tuple of them, of N samples each; or a `tf.data.Dataset` or
+            `keras.utils.PyDataset` of batches `(x, y)` or
+            `(x, y, sample_weight)`.
         y: Array of targets (nested as the model's outputs), where `x` does
             not bring them.
         sample_weight: Array (N,) of weights, where `x` does not bring them;
@@ -119,11 +125,20 @@ class Batches:
             )
             for name, value in data.items()
         )
-        lengths = {len(a) for a in keras.tree.flatten(arrays) if a is not None}
+        lengths = {
+            int(a.shape[0]) for a in keras.tree.flatten(arrays) if a is not None
+        }
         if len(lengths) > 1:
+            several = (
+                " A list of arrays is taken as several inputs or outputs of "
+                f"the model. {_UNEVEN}"
+                if isinstance(x, list | tuple) or isinstance(y, list | tuple)
+                else ""
+            )
             raise ValueError(
                 "`x`, `y` and `sample_weight` must have the same number of "
                 f"samples. Received: {', '.join(map(str, sorted(lengths)))}."
+                f"{several}"
             )
         num_samples = lengths.pop() if lengths else 0
         if num_samples == 0:
@@ -135,7 +150,7 @@ class Batches:
                     None
                     if a is None
                     else keras.ops.convert_to_tensor(
-                        a[start : start + self.batch_size]
+                        rows(a, start, start + self.batch_size)
                     )
                 ),
                 arrays,
@@ -184,6 +199,26 @@ def _as_tensor(name: str, values: Any) -> Any:
     return keras.ops.convert_to_tensor(values)
 
 
+def rows(values: Any, start: int, stop: int) -> Any:
+    """Some of the samples of an array, or of a ragged or sparse tensor.
+
+    Args:
+        values: Array or tensor (N, ...).
+        start: Int. The first sample.
+        stop: Int. The one after the last; may be larger than N.
+
+    Returns:
+        The same kind of values, of fewer samples.
+    """
+    if not isinstance(values, tf.SparseTensor):
+        return values[start:stop]
+    rest = list(values.shape[1:])
+    stop = min(stop, int(values.shape[0]))
+    return tf.sparse.slice(
+        values, [start, *[0] * len(rest)], [stop - start, *rest]
+    )
+
+
 def _one_pass(source: Any) -> Iterable:
     if isinstance(source, keras.utils.PyDataset):
         num_batches = source.num_batches
@@ -216,8 +251,10 @@ def _is_dataset(x: Any) -> bool:
             "tf.data.Dataset or a keras.utils.PyDataset."
         )
     cardinality = getattr(x, "cardinality", None)
-    # tf.data.INFINITE_CARDINALITY, named without importing TensorFlow here.
-    if cardinality is not None and int(cardinality()) == -1:
+    if (
+        cardinality is not None
+        and int(cardinality()) == tf.data.INFINITE_CARDINALITY
+    ):
         raise ValueError(
             "`x` is an infinite data set. Leave out `.repeat()`, or end it "
             "with `.take(…)`."
@@ -225,17 +262,45 @@ def _is_dataset(x: Any) -> bool:
     return True
 
 
-def _as_array(name: str, values: Any, dtype: str) -> np.ndarray | None:
+def _as_array(name: str, values: Any, dtype: str) -> Any:
+    """An array, or a ragged or sparse tensor; floating numbers as `dtype`."""
     if values is None:
         return None
+    if hasattr(values, "tocoo"):  # a matrix of scipy.sparse
+        values = _sparse_tensor(values.tocoo())
     arguments.complete(name, values)
+    if isinstance(values, tf.RaggedTensor | tf.SparseTensor):
+        return tf.cast(values, dtype) if values.dtype.is_floating else values
     array = np.asarray(values)
     arguments.complete(name, array)
-    if array.dtype == object:
+    if array.dtype == object and not _are_texts(array):
+        kinds = sorted({type(item).__name__ for item in array.flat})
         raise ValueError(
-            f"`{name}` holds Python objects, not numbers. Convert them with "
-            "`np.asarray(..., dtype='float32')`."
+            f"`{name}` holds Python objects ({', '.join(kinds[:3])}), not "
+            "numbers. Convert them with `np.asarray(..., dtype='float32')`; "
+            "texts with `.astype(str)`. "
+            f"{_UNEVEN}"
         )
     if array.ndim == 0:
-        raise arguments.refuse(name, values, "an array of samples")
+        raise arguments.refuse(
+            name,
+            values,
+            "an array of samples",
+            "Numbers and texts in a list need `np.asarray(...)` around it. "
+            f"{_UNEVEN}",
+        )
     return array.astype(dtype) if array.dtype.kind == "f" else array
+
+
+def _are_texts(array: np.ndarray) -> bool:
+    # As pandas and TensorFlow give them.
+    return array.size > 0 and all(
+        isinstance(item, str | bytes) for item in array.flat
+    )
+
+
+def _sparse_tensor(matrix: Any) -> tf.SparseTensor:
+    indices = np.stack([matrix.row, matrix.col], axis=1).astype("int64")
+    return tf.sparse.reorder(
+        tf.SparseTensor(indices, matrix.data, matrix.shape)
+    )

@@ -166,7 +166,8 @@ def check(
     * `repeatability`: the same product twice.
     * `gradient`, `product`: gᵀv and H v against central differences of f and
       of g, in a float64 copy of the model. A model that cannot be copied is
-      compared in its own precision; the row says so.
+      compared in its own precision, one of which a part casts to a narrower
+      dtype of its own accord in that dtype's; the row says so.
     * `precision`: H v against that of the float64 copy.
     * `influence`: weights whose gradient and rows of H are exactly zero;
       whether the loss depends on them nevertheless.
@@ -228,17 +229,24 @@ def check(
     # Two more steps stand for everything that is compared afterwards.
     with track("Check", 2 * num_vectors + 2, progress) as advance:
         multiply = Products(operator, advance)
-        first, second = multiply(vectors), multiply(vectors)
-        eps = epsilon(precision(objective) if is_objective else "float64")
+        # One by one: a block would be compiled for itself.
+        first, second = (
+            np.hstack([multiply(v[:, None]) for v in vectors.T])
+            for _ in range(2)
+        )
+        eps = epsilon("float64")
+        if is_objective:
+            smooth = smoothness(objective)
+            dtype = precision(objective, smooth.narrowed)
+            eps = epsilon(dtype)
         rows = [
             symmetry_row(vectors, first, eps),
             repeatability_row(first, second, eps),
         ]
         if is_objective:
-            smooth = smoothness(objective)
             w = operator.w
             derivatives, distance = derivative_rows(
-                objective, w, vectors, first, max_samples, smooth
+                objective, w, vectors, first, max_samples, smooth, dtype
             )
             advance()
             rows += [

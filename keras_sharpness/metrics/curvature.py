@@ -7,7 +7,7 @@ from typing import Literal
 from keras_sharpness import arguments
 from keras_sharpness.metrics import output_matrices
 from keras_sharpness.metrics.derivatives import Derivatives
-from keras_sharpness.metrics.loss.losses import LossSpecification
+from keras_sharpness.metrics.loss.losses import ADDED, LossSpecification
 
 Matrix = Literal[
     "hessian",
@@ -50,6 +50,11 @@ class Curvature:
         Raises:
             ValueError: For such a loss.
         """
+        if self.matrix != "hessian" and specification.name == ADDED:
+            raise ValueError(
+                f"The {self.matrix} matrix is that of a loss of the model's "
+                "outputs. Here layers make it by `add_loss`: use the Hessian."
+            )
         if self.matrix in ("fisher", "monte-carlo-fisher"):
             output_matrices.check_likelihood(specification, self.matrix)
 

@@ -20,6 +20,7 @@ from keras_sharpness.metrics.krylov.lanczos_step import (
 from keras_sharpness.metrics.loss.half_precision import computes_in_float16
 from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.models.first_call import declared_batch_size
 
 # Of fewer, the hardest are too large a part to save much.
 _SMALLEST_PART = 4
@@ -101,8 +102,9 @@ class HardSamples:
         """Whether samples of this objective have losses, and searching pays.
 
         Not with `loss_fn`, several outputs, sample weights, data sets of
-        batches, batch statistics, models that fix the size of a batch, compute
-        in float16 or mix dtypes of weights, nor where all products are quick.
+        batches, ragged and sparse tensors, batch statistics, models that fix
+        the size of a batch, compute in float16 or mix dtypes of weights, nor
+        where all products are quick.
 
         Args:
             objective: `Objective`.
@@ -117,14 +119,16 @@ class HardSamples:
             objective.batch_size is not None
             and objective.loss.function is not None
             and hasattr(first.y, "shape")
+            and all(
+                isinstance(tensor, tf.Tensor)
+                for tensor in keras.tree.flatten(first.x)
+                if tensor is not None
+            )
             and first.sample_weight is None
             and _uses_moving_statistics(objective)
             and len(set(objective.layout.dtypes)) == 1
             and not computes_in_float16(model)
-            and not any(
-                tensor.shape[0] is not None
-                for tensor in keras.tree.flatten(getattr(model, "inputs", []))
-            )
+            and declared_batch_size(model) is None
             and objective.num_samples >= _SMALLEST_PART * num_samples
             and is_worthwhile(objective.size, objective.num_samples)
         )
@@ -269,9 +273,8 @@ class HardSamples:
             weights, state, x, y
         ) as forward:
             (predictions,) = keras.tree.flatten(forward.predictions)
-            loss = self._objective.loss.function
-            call = loss.call if isinstance(loss, keras.losses.Loss) else loss
-            values = tf.cast(call(y, predictions), self._objective.layout.dtype)
+            losses = self._objective.loss.of_entries(y, predictions)
+            values = tf.cast(losses, self._objective.layout.dtype)
             axes = list(range(1, len(values.shape)))
             # One number for all samples, as a caller's own function may
             # return, leaves the choice among them open.

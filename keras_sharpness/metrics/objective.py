@@ -1,6 +1,7 @@
 """The loss of a model as a function of its weights."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,12 +36,17 @@ from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
 from keras_sharpness.metrics.curvature import Curvature, Matrix
 from keras_sharpness.metrics.derivatives import Derivatives
 from keras_sharpness.metrics.gradients.differentiability import naming_layers
-from keras_sharpness.metrics.loss.batch_loss import BatchLoss, LossFunction
+from keras_sharpness.metrics.loss.batch_loss import (
+    BatchLoss,
+    LossFunction,
+    build_on,
+)
 from keras_sharpness.metrics.loss.half_precision import (
     loss_scale,
     vector_scales,
 )
 from keras_sharpness.metrics.loss.losses import specification_for
+from keras_sharpness.metrics.loss.missing_values import check_masked
 from keras_sharpness.metrics.loss.moments import Moments
 from keras_sharpness.metrics.loss.repeatability import check_repeats
 from keras_sharpness.metrics.model_structure import ModelStructure
@@ -51,6 +57,11 @@ from keras_sharpness.metrics.normalization.batch_norm import (
 )
 from keras_sharpness.metrics.process_bound import ProcessBound, check_process
 from keras_sharpness.metrics.weights import WeightLayout, check_state
+from keras_sharpness.models.first_call import declared_batch_size, is_built
+
+# Evaluated without compiling when the objective is made: InceptionV3 takes
+# 0.25 s, to compile its loss one second, its gradient four.
+_FEW_BATCHES = 8
 
 
 class Objective(ProcessBound):
@@ -59,8 +70,8 @@ class Objective(ProcessBound):
     `f(w) = (1/N) Σᵢ sᵢ ℓᵢ(w) + Ω(w)`: the mean over N samples of the loss ℓ
     with sample weights s (1 when there are none), plus the model's
     regularisation and `add_loss` terms Ω. This is what `model.evaluate(x, y)`
-    reports as the loss. A short last batch counts by its size, and sums over
-    batches are float64 whatever the model's dtype.
+    reports as the loss, with the same `batch_size`. A short last batch counts
+    by its size, and sums over batches are float64 whatever the model's dtype.
 
     The model is only read: its weights, its moving statistics, its seed
     generators and what `compile` made are the same before and after, also
@@ -77,24 +88,31 @@ class Objective(ProcessBound):
     in its process: `pickle` and `copy.deepcopy` refuse it.
 
     Args:
-        model: Built `keras.Model` on the TensorFlow backend.
-        x: Array (N, ...), or dict, list or tuple of arrays; or a
-            `tf.data.Dataset` or `keras.utils.PyDataset` of batches.
+        model: `keras.Model` on the TensorFlow backend. One that is not built
+            gets its weights here, as the first batch of `fit` would give them.
+        x: Array (N, ...) of numbers or texts, ragged or sparse tensor, or
+            dict, list or tuple of them; or a `tf.data.Dataset` or
+            `keras.utils.PyDataset` of batches. NaN may stand in x and y where
+            model and loss mask it.
         y: Array of targets; left out where `x` brings them.
         sample_weight: Array (N,) of weights sᵢ.
         class_weight: Dict of class number to weight, as in `model.fit`, in
             the place of sample weights.
         loss: Str, callable or `keras.losses.Loss`, or a dict or list of them
             for several outputs. The one given to `model.compile` when left
-            out.
+            out, or what `add_loss` collects where there is none.
         loss_fn: Callable `(model, batch)` in the place of `loss`, for what
             only a custom `train_step` knows: it calls the model and returns
             the mean loss, a scalar, or the losses of the samples, (n,). A
             batch is what the data yield: x, (x, y) or (x, y, sample_weight).
         batch_size: Int. Samples evaluated at once, for arrays; curvature
             products take large batches in parts, where the loss is known to
-            be a mean over samples that do not see each other. It changes the
-            value only with `batch_norm="batch"`.
+            be a mean over samples that do not see each other. When left out,
+            that which the model's inputs fix, or 500. It changes the value as
+            it changes that of `model.evaluate`: with `batch_norm="batch"`,
+            where masks and ignored classes leave entries out (each batch is
+            divided by the entries that count in it), and where a loss or
+            `add_loss` sees the samples of a batch together.
         regularization: Bool. Whether Ω is part of f.
         batch_norm: Str. `"inference"` uses the moving statistics, `"batch"`
             each batch's own (as Keskar et al. do), `"recalibrate"`
@@ -124,8 +142,9 @@ class Objective(ProcessBound):
         regularization: Bool.
 
     Raises:
-        ValueError: For data that do not fit the loss or the model, NaN in data
-            or weights, a model that is not built, or no loss.
+        ValueError: For data that do not fit the loss or the model, NaN in the
+            weights, NaN in the data that neither model nor loss masks, or no
+            loss.
         RuntimeError: By all methods, once the model has changed; and in a fork
             of the process that made an `Objective`.
 
@@ -172,13 +191,23 @@ class Objective(ProcessBound):
                 f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow."
             )
         check_process()
-        self.model = arguments.instance(
+        self.model = model = arguments.instance(
             "model",
             model,
             keras.Model,
             "a keras.Model",
             "Wrap layers in `keras.Sequential`.",
         )
+        data = functools.partial(
+            Batches,
+            x,
+            y,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+        )
+        if not is_built(model):
+            batches = data(batch_size=batch_size, dtype=model.variable_dtype)
+            build_on(batches, model, loss_fn)
         self.layout = WeightLayout(model)
         self.size = self.layout.size
         self.regularization = arguments.boolean(
@@ -208,14 +237,15 @@ class Objective(ProcessBound):
             loss_fn=loss_fn,
         )
         self.layout.check(self.layout.read(), f"model {model.name!r}")
-        self._batches = Batches(
-            x,
-            y,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            batch_size=batch_size,
-            dtype=self.layout.dtype,
-        )
+        self._batches = data(batch_size=batch_size, dtype=self.layout.dtype)
+        declared = declared_batch_size(model)
+        if (
+            batch_size is None
+            and declared is not None
+            and self._batches.batch_size is not None
+            and not self._batch_loss.runs_on(next(iter(self._batches)))
+        ):
+            self._batches = data(batch_size=declared, dtype=self.layout.dtype)
         self.batch_size = self._batches.batch_size
         self._point = EvaluationPoint(
             self.layout.variables, model.non_trainable_variables
@@ -232,7 +262,9 @@ class Objective(ProcessBound):
             layout=self.layout,
             point=self._point,
             block_size=block_size,
-            jit_compile=is_large,
+            num_samples=self.num_samples,
+            keep_activations=keep_activations,
+            is_large=is_large,
             parts=(
                 BatchParts(self.size, self.layout.dtype)
                 if is_large and self._batch_loss.keeps_samples_apart
@@ -254,8 +286,15 @@ class Objective(ProcessBound):
             self.calibration = calibration
             source = self if calibration is None else calibration
             self._moments = Moments(model, source._batches, self._point.compile)
+        if self._batch_loss.missing:
+            check_masked(self, self._batch_loss.missing)
         if check_repeatability:
-            check_repeats(self, model, self._batches)
+            check_repeats(
+                self._loss_and_last_gradient,
+                model,
+                self._batches,
+                self.layout.dtype,
+            )
 
     @property
     def weights(self) -> np.ndarray:
@@ -493,6 +532,31 @@ class Objective(ProcessBound):
             if self._moments is not None:
                 self._point.move_state(self._moments.estimate)
             yield
+
+    def _loss_and_last_gradient(self) -> tuple[float, np.ndarray]:
+        """The loss and its gradient by the last layer; few batches eagerly.
+
+        Whatever is random before that layer, or in the data, shows in it, for
+        the time of a forward pass; the whole gradient takes seconds to compile.
+        """
+        places = range(len(self.layout.paths))[-2:]
+        differentiate = naming_layers(
+            self.model,
+            Derivatives(self._batch_loss, places).gradient,
+            twice=False,
+        )
+        loss, total = 0.0, np.zeros(self.layout.size_of(places))
+        with self._at(None):
+            for index, batch in enumerate(self._batches):
+                run = (
+                    functools.partial(self._point.call, differentiate)
+                    if index < _FEW_BATCHES
+                    else self._point.compile("last gradient", differentiate)
+                )
+                mean, gradient = run(*batch[:3], self._share(batch))
+                add(total, gradient)
+                loss += batch.size * float(mean)
+        return loss / self.num_samples, total / self._scale
 
     def _gradient_of_batch(self) -> Callable:
         return self._point.compile(

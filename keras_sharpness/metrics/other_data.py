@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sharpness.metrics.batches import Batch
+from keras_sharpness.metrics.batches import Batch, rows
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.models.first_call import declared_batch_size
 
 
 class HeldBatches:
@@ -74,9 +75,9 @@ def first_batches(objective: Objective, num_samples: int) -> list[Batch]:
     Returns:
         List of `Batch`.
     """
-    fixed = objective.batch_norm == "batch" or any(
-        tensor.shape[0] is not None
-        for tensor in keras.tree.flatten(getattr(objective.model, "inputs", []))
+    fixed = (
+        objective.batch_norm == "batch"
+        or declared_batch_size(objective.model) is not None
     )
     found: list[Batch] = []
     missing = num_samples
@@ -108,7 +109,7 @@ def _head(batch: Batch, size: int) -> Batch:
     if batch.size <= size:
         return batch
     parts = keras.tree.map_structure(
-        lambda tensor: None if tensor is None else tensor[:size],
+        lambda tensor: None if tensor is None else rows(tensor, 0, size),
         tuple(batch[:3]),
     )
     return Batch(*parts, size)

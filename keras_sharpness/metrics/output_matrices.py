@@ -73,6 +73,7 @@ def fisher(forward: Forward, sample_weight: Any, index: Any) -> Callable:
     soft = _SOFT.get(known.accuracy_kind)
     if known.from_logits or soft is None:
         return gauss_newton(forward, sample_weight, index)
+    _check_all_count(forward, "exact", "Let the model return logits")
     expected = LossSpecification(soft(), known.name, False)
 
     def loss(outputs: Any, sample_weight: Any) -> Any:
@@ -102,11 +103,7 @@ def monte_carlo_fisher(*, num_samples: int, seed: int) -> Callable:
         draw = _SAMPLERS[specification.accuracy_kind or specification.name]
         over_classes = specification.accuracy_kind in ("sparse", "categorical")
         (output,) = keras.tree.flatten(forward.outputs)
-        if getattr(output, "_keras_mask", None) is not None:
-            raise ValueError(
-                "The Monte Carlo Fisher matrix is not defined here for masked "
-                "outputs. Use `method='exact'`."
-            )
+        _check_all_count(forward, "Monte Carlo", "Use `method='exact'`")
         # All draws at once, as a batch that holds every sample m times.
         repeated = dataclasses.replace(
             forward,
@@ -217,6 +214,19 @@ def check_likelihood(specification: LossSpecification, matrix: str) -> None:
             "mean squared error, by Monte Carlo also for the mean absolute "
             f"error and the Poisson loss. Received: {specification.name!r}. "
             "Use the Gauss-Newton or the empirical Fisher matrix."
+        )
+
+
+def _check_all_count(forward: Forward, method: str, remedy: str) -> None:
+    """Refuses outputs that the loss leaves out: targets are drawn for all."""
+    masked = any(
+        getattr(output, "_keras_mask", None) is not None
+        for output in keras.tree.flatten(forward.predictions)
+    )
+    if masked or forward.specification.ignored_class is not None:
+        raise ValueError(
+            f"The {method} Fisher matrix is not defined here for masked "
+            f"outputs and ignored classes. {remedy}."
         )
 
 

@@ -1,10 +1,11 @@
 """An objective on samples or batches drawn from its data."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.objective import Objective
@@ -30,24 +31,14 @@ class DrawnSamples:
         self._objective = objective
         self.num_units = objective.num_samples
         parts = [tuple(batch[:3]) for batch in objective._batches]
-        self._arrays = keras.tree.map_structure(
-            lambda *tensors: (
-                None
-                if tensors[0] is None
-                else np.concatenate(
-                    [keras.ops.convert_to_numpy(t) for t in tensors]
-                )
-            ),
-            *parts,
-        )
+        self._arrays = keras.tree.map_structure(_joined, *parts)
 
     def __call__(self, chosen: np.ndarray) -> Objective:
         """The objective on the units of these numbers, repeated ones too."""
         # In order: neighbours in memory are copied faster.
         chosen = np.sort(chosen)
         x, y, sample_weight = keras.tree.map_structure(
-            lambda array: None if array is None else array[chosen],
-            self._arrays,
+            lambda array: _chosen(array, chosen), self._arrays
         )
         batches = Batches(
             x,
@@ -57,6 +48,20 @@ class DrawnSamples:
             dtype=self._objective.layout.dtype,
         )
         return with_batches(self._objective, batches, len(chosen))
+
+
+def _joined(*tensors: Any) -> Any:
+    if tensors[0] is None:
+        return None
+    if isinstance(tensors[0], tf.RaggedTensor):
+        return tf.concat(tensors, axis=0)
+    return np.concatenate([keras.ops.convert_to_numpy(t) for t in tensors])
+
+
+def _chosen(array: Any, numbers: np.ndarray) -> Any:
+    if isinstance(array, tf.RaggedTensor):
+        return tf.gather(array, numbers)
+    return None if array is None else array[numbers]
 
 
 class DrawnBatches:

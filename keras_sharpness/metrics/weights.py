@@ -40,12 +40,12 @@ class WeightLayout:
     """
 
     def __init__(self, model: keras.Model):
-        if not model.built:
+        self.variables = list(model.trainable_variables)
+        if not model.built and not self.variables:
             raise ValueError(
                 f"The weights of model {model.name!r} are not built yet. Call "
                 "the model on a batch or give it a `keras.Input` first."
             )
-        self.variables = list(model.trainable_variables)
         if not self.variables:
             raise ValueError(
                 f"Model {model.name!r} has no trainable weights. Set "

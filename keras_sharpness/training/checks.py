@@ -18,10 +18,10 @@ def as_arrays(name: str, value: Any, *, float_dtype: str = "float32") -> Any:
             numbers keep theirs, so that images of bytes stay small.
 
     Returns:
-        The same nest of arrays; None stays None.
+        The same nest of arrays; None stays None. Texts are objects.
 
     Raises:
-        ValueError: If a leaf is not an array of numbers.
+        ValueError: If a leaf is not an array of numbers or texts.
     """
     if value is None:
         return None
@@ -43,6 +43,10 @@ def _as_array(name: str, value: Any, float_dtype: str) -> np.ndarray:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(_not_an_array(name, value)) from error
+    if array.dtype.kind in "OSU" and all(
+        isinstance(item, str | bytes) for item in array.flat
+    ):
+        return array.astype(object)
     # ml_dtypes' bfloat16 has kind "V".
     is_float = array.dtype.kind == "f" or array.dtype.name == "bfloat16"
     if not is_float and array.dtype.kind not in "iub":
@@ -57,7 +61,8 @@ def _not_an_array(name: str, value: Any) -> str:
     return (
         f"`{name}` must be an array of numbers, or a dict, list or tuple of "
         f"arrays. Received: {name} is a {received}. Pass NumPy arrays; a data "
-        "set is turned into arrays by stacking its batches."
+        "set is turned into arrays by stacking its batches, and sequences of "
+        "uneven length by `keras.utils.pad_sequences`."
     )
 
 
@@ -109,7 +114,7 @@ def check_finite(name: str, value: Any, *, remedy: str) -> None:
         ValueError: If any entry is NaN or infinite.
     """
     for path, leaf in _leaves(name, value):
-        if leaf.dtype.kind in "iub":
+        if _is_exact(leaf):
             continue
         num_bad = leaf.size - np.count_nonzero(np.isfinite(leaf))
         if num_bad:
@@ -117,6 +122,28 @@ def check_finite(name: str, value: Any, *, remedy: str) -> None:
                 f"`{path}` must be finite. Received: {num_bad} of {leaf.size} "
                 f"entries are NaN or infinite. {remedy}"
             )
+
+
+def not_finite_samples(nest: Any) -> np.ndarray:
+    """Which samples hold NaN or infinity.
+
+    Args:
+        nest: Array (N, ...) or nest of arrays.
+
+    Returns:
+        Array (N,) of bool, or a single False where no numbers can be missing.
+    """
+    found = np.zeros((), bool)
+    for _, leaf in _leaves("", nest):
+        if not _is_exact(leaf):
+            bad = ~np.isfinite(leaf)
+            found = found | bad.any(axis=tuple(range(1, leaf.ndim)))
+    return found
+
+
+def _is_exact(array: np.ndarray) -> bool:
+    # Whole numbers and texts.
+    return array.dtype.kind in "iubO"
 
 
 def _leaves(name: str, value: Any) -> list[tuple[str, np.ndarray]]:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_sharpness import arguments
+from keras_sharpness.models.first_call import is_built
 from keras_sharpness.training.step import Data
 from keras_sharpness.training.targets import AccuracyKind
 
@@ -93,16 +94,15 @@ def _parts(optimizer: keras.optimizers.Optimizer) -> list:
     return [optimizer] if inner is None else [optimizer, inner]
 
 
-def check_trainable(model: keras.Model, loss: Any) -> None:
+def check_trainable(model: keras.Model) -> None:
     """Refuses models that the training loop cannot train.
 
     Args:
         model: `keras.Model`.
-        loss: What the caller gave as loss, or None.
 
     Raises:
-        ValueError: If the model is not built, has nothing to train, no loss,
-            several replicas, or a training step of its own.
+        ValueError: If the model has nothing to train, several replicas, or a
+            training step of its own.
     """
     arguments.instance(
         "model",
@@ -111,12 +111,7 @@ def check_trainable(model: keras.Model, loss: Any) -> None:
         "a keras.Model",
         "Wrap layers in `keras.Sequential`.",
     )
-    if not model.built:
-        raise ValueError(
-            f"The model {model.name!r} is not built, so it has no weights yet. "
-            "Call it on a batch, or give it an `Input`."
-        )
-    if not model.trainable_variables:
+    if is_built(model) and not model.trainable_variables:
         raise ValueError(
             f"The model {model.name!r} has no trainable weights. Set "
             "`layer.trainable = True` on the layers to train."
@@ -132,12 +127,39 @@ def check_trainable(model: keras.Model, loss: Any) -> None:
             f"{model.distribute_strategy.num_replicas_in_sync} replicas. Build "
             "it outside of the distribution strategy, or use `fit`."
         )
+
+
+def has_loss(model: keras.Model, loss: Any) -> bool:
+    """Whether there is a loss apart from what layers add.
+
+    Args:
+        model: `keras.Model`.
+        loss: What the caller gave as loss, or None.
+
+    Returns:
+        Bool.
+    """
     own = type(model).compute_loss is not keras.Model.compute_loss
     compiled = model.loss if model.compiled else None
-    if loss is None and compiled is None and not own:
+    return own or loss is not None or compiled is not None
+
+
+def check_added(model: keras.Model, x: Any) -> None:
+    """Refuses a model without a loss, whose layers add none either.
+
+    Args:
+        model: `keras.Model`, built.
+        x: Array or nest of arrays (n, ...).
+
+    Raises:
+        ValueError: If there is nothing to train by.
+    """
+    added = len(_first_call(model, x, return_losses=True)[-1])
+    if added == len(model._get_regularization_losses()):
         raise ValueError(
-            f"The model {model.name!r} is not compiled with a loss. Pass "
-            "`loss=...`, or call `model.compile(optimizer, loss)` first."
+            f"The model {model.name!r} is not compiled with a loss, and its "
+            "layers add none. Pass `loss=...`, or call "
+            "`model.compile(optimizer, loss)` first."
         )
 
 
@@ -214,11 +236,16 @@ def first_outputs(model: keras.Model, x: Any) -> Any:
     Returns:
         Array or nest of arrays (n, ...).
     """
-    has_option = "training" in inspect.signature(model.call).parameters
-    outputs, _ = model.stateless_call(
+    outputs = _first_call(model, x)[0]
+    return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+
+
+def _first_call(model: keras.Model, x: Any, **options: Any) -> tuple:
+    if "training" in inspect.signature(model.call).parameters:
+        options["training"] = False
+    return model.stateless_call(
         [v.value for v in model.trainable_variables],
         [v.value for v in model.non_trainable_variables],
         keras.tree.map_structure(keras.ops.convert_to_tensor, x),
-        **({"training": False} if has_option else {}),
+        **options,
     )
-    return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)

@@ -43,6 +43,9 @@ def digest_arrays(nest: Any) -> str | None:
         array = np.ascontiguousarray(leaf)
         head = f"{path} {array.dtype} {array.shape}"
         digest.update(head.encode())
+        if array.dtype == object:  # texts
+            digest.update(repr(array.tolist()).encode())
+            continue
         # uint8 lets dtypes through that know no buffer protocol.
         digest.update(array.reshape(-1).view(np.uint8))
     return digest.hexdigest()

@@ -6,15 +6,24 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_sharpness import arguments
+from keras_sharpness.models.first_call import (
+    build,
+    declared_batch_size,
+    in_one_line,
+    is_built,
+)
 from keras_sharpness.training import checks, targets
 from keras_sharpness.training.compiling import (
+    check_added,
     check_trainable,
     first_outputs,
+    has_loss,
 )
 from keras_sharpness.training.plan import Plan
-from keras_sharpness.training.step import Data
+from keras_sharpness.training.step import Data, to_device
 from keras_sharpness.training.xla import gains_from_xla
 
 # Enough outputs to tell logits from probabilities.
@@ -34,6 +43,7 @@ class Prepared:
         loss: Loss, as `model.compile` takes it.
         accuracy: Str or None. How predictions are counted as right.
         threshold: Float. The output above which a binary prediction is 1.
+        ignored_class: Int. A label whose entries are not counted, or None.
     """
 
     plan: Plan
@@ -44,6 +54,7 @@ class Prepared:
     loss: Any
     accuracy: targets.AccuracyKind | None
     threshold: float
+    ignored_class: int | None
 
 
 def prepare(
@@ -68,26 +79,40 @@ def prepare(
     Raises:
         ValueError: If anything does not fit.
     """
-    check_trainable(model, loss)
-    arrays, num_samples = check_data(model, "", data)
+    check_trainable(model)
+    needs_targets = has_loss(model, loss)
+    arrays, num_samples = check_data(
+        model, "", data, needs_targets=needs_targets
+    )
     validation, num_validation_samples = None, 0
     if validation_data is not None:
         validation, num_validation_samples = check_data(
-            model, "validation ", validation_data
+            model,
+            "validation ",
+            validation_data,
+            needs_targets=needs_targets,
         )
     plan = Plan(
         num_samples=num_samples,
         num_validation_samples=num_validation_samples,
         **numbers,
     )
+    size = declared_batch_size(model) or _NUM_PROBED
+    probe = _rows(arrays, slice(size))
+    if not is_built(model):
+        build(model, to_device(probe.x))
     check_weights(model)
+    if not needs_targets:
+        check_added(model, probe.x)
+    _check_last_batch(model, arrays, num_samples % plan.batch_size)
     if loss is None and model.compiled:
         loss = model.loss
-    probe = _first(arrays)
-    outputs = first_outputs(model, probe.x)
+    outputs = _outputs(model, probe.x)
     check_targets(arrays, "", num_samples, outputs, loss)
+    check_masked(model, arrays, "", loss)
     if validation is not None:
         check_validation(model, validation, arrays, outputs, loss)
+        check_masked(model, validation, "validation ", loss)
     spec = targets.loss_spec(loss)
     accuracy = None
     if isinstance(outputs, np.ndarray):
@@ -102,18 +127,24 @@ def prepare(
         loss=loss,
         accuracy=accuracy,
         threshold=0.0 if spec.from_logits else 0.5,
+        ignored_class=spec.ignored_class if accuracy == "sparse" else None,
     )
 
 
 def check_data(
-    model: keras.Model, prefix: str, data: Sequence[Any]
+    model: keras.Model,
+    prefix: str,
+    data: Sequence[Any],
+    *,
+    needs_targets: bool = True,
 ) -> tuple[Data, int]:
-    """Samples as finite arrays of one length.
+    """Samples as arrays of one length.
 
     Args:
         model: `keras.Model`, whose dtype counts for floating-point arrays.
         prefix: Str. What stands before the names in messages.
         data: Tuple `(x, y)` or `(x, y, sample_weight)`.
+        needs_targets: Bool. Whether y may not be None.
 
     Returns:
         `Data` of arrays, and the number of samples.
@@ -133,7 +164,7 @@ def check_data(
     )
     named = {}
     for name, value in zip(Data._fields, data, strict=False):
-        if value is None and name != "sample_weight":
+        if value is None and (name == "x" or (name == "y" and needs_targets)):
             raise ValueError(
                 f"`{prefix}{name}` is missing. Received: None. Pass arrays of "
                 "inputs and of targets."
@@ -142,22 +173,12 @@ def check_data(
             prefix + name, value, float_dtype=dtype
         )
     num_samples = checks.check_lengths(**named)
-    for name, value in named.items():
-        checks.check_finite(
-            name, value, remedy="Remove or replace these samples."
-        )
     x, y, *rest = named.values()
     weights = keras.tree.flatten(rest[0] if rest else None)
     arguments.sample_weights(
         f"{prefix}sample_weight", [w for w in weights if w is not None]
     )
     return Data(x, y, rest[0] if rest else None), num_samples
-
-
-def _first(data: Data) -> Data:
-    return keras.tree.map_structure(
-        lambda a: None if a is None else a[:_NUM_PROBED], data
-    )
 
 
 def check_validation(
@@ -184,7 +205,8 @@ def check_validation(
                 f"{_shapes(other)}. Received: {_shapes(own)}. Prepare both in "
                 "one way."
             )
-    probe = _first(validation)
+    size = declared_batch_size(model) or _NUM_PROBED
+    probe = _rows(validation, slice(size))
     num_samples = len(keras.tree.flatten(validation.x)[0])
     try:
         found = first_outputs(model, probe.x)
@@ -196,7 +218,7 @@ def check_validation(
         ) from error
     check_targets(validation, "validation ", num_samples, found, loss)
     if not _takes(loss, probe.y, found) and _takes(
-        loss, _first(data).y, outputs
+        loss, _rows(data, slice(size)).y, outputs
     ):
         raise ValueError(
             "`validation y` does not fit the loss. Received: "
@@ -225,6 +247,77 @@ def _takes(loss: Any, y: Any, outputs: Any) -> bool:
     except Exception:
         return False
     return True
+
+
+def check_masked(
+    model: keras.Model, data: Data, prefix: str, loss: Any
+) -> None:
+    """Refuses NaN and infinity that reach the outputs or the loss.
+
+    Args:
+        model: `keras.Model`, built.
+        data: `Data` of arrays.
+        prefix: Str. What stands before the names in messages.
+        loss: Loss as `model.compile` takes it. One that only the model itself
+            knows, or of outputs without names, shows in the first batch.
+
+    Raises:
+        ValueError: If an output or a loss of these samples is not finite.
+    """
+    bad = checks.not_finite_samples(data.x) | checks.not_finite_samples(data.y)
+    numbers = np.flatnonzero(bad)
+    if not len(numbers):
+        return
+    size = declared_batch_size(model) or _NUM_PROBED
+    part = _rows(data, np.resize(numbers, size))
+    outputs = _outputs(model, part.x)
+    values = [
+        targets.losses_of(single, y, output)
+        for _, y, output, single in _pairs("y", part.y, outputs, loss)
+    ]
+    if all(
+        np.all(np.isfinite(value))
+        for value in [*keras.tree.flatten(outputs), *values]
+    ):
+        return
+    for name in ("x", "y"):
+        checks.check_finite(
+            prefix + name,
+            getattr(data, name),
+            remedy="Remove or replace these samples, or mask them in the loss.",
+        )
+
+
+def _outputs(model: keras.Model, x: Any) -> Any:
+    try:
+        return first_outputs(model, x)
+    except (TypeError, ValueError, tf.errors.OpError) as error:
+        kinds = keras.tree.map_structure(lambda a: (a.shape, str(a.dtype)), x)
+        raise ValueError(
+            f"`x` does not fit model {model.name!r}. Received: {kinds}. "
+            f"Reshape or convert `x`. Keras says: {in_one_line(error)}"
+        ) from error
+
+
+def _check_last_batch(model: keras.Model, data: Data, size: int) -> None:
+    """Refuses a short last batch where the model fixes the size."""
+    declared = declared_batch_size(model)
+    if declared is None or size == 0:
+        return
+    try:
+        first_outputs(model, _rows(data, slice(size)).x)
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        raise ValueError(
+            f"The inputs of model {model.name!r} fix the size of a batch to "
+            f"{declared}. Received: a last batch of {size} samples. Pass "
+            f"`batch_size={declared}` and a multiple of {declared} samples."
+        ) from error
+
+
+def _rows(data: Data, numbers: Any) -> Data:
+    return keras.tree.map_structure(
+        lambda array: None if array is None else array[numbers], data
+    )
 
 
 def check_weights(model: keras.Model) -> None:

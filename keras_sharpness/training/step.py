@@ -44,6 +44,7 @@ class CompiledSteps:
         model: `keras.Model`, compiled and built, as its optimizer is.
         accuracy: Str or None. How predictions are counted as right.
         threshold: Float. The output above which a binary prediction is 1.
+        ignored_class: Int. A label whose entries are not counted, or None.
         jit_compile: Bool. Whether XLA compiles the step.
     """
 
@@ -54,10 +55,12 @@ class CompiledSteps:
         accuracy: AccuracyKind | None,
         threshold: float,
         jit_compile: bool,
+        ignored_class: int | None = None,
     ):
         self._model = model
         self._accuracy = accuracy
         self._threshold = threshold
+        self._ignored_class = ignored_class
         self._jit_compile = jit_compile
         self._call_options = _training_option(model.call)
         self._loss_options = _training_option(model.compute_loss)
@@ -198,9 +201,20 @@ class CompiledSteps:
             )
         else:
             hits = tf.zeros((1,))
+        hits = tf.cast(hits, tf.float64)
+        # As the loss, the accuracy leaves out what is masked.
+        counts = tf.ones_like(hits)
+        mask = getattr(outputs, "_keras_mask", None)
+        if self._accuracy and mask is not None:
+            counts *= tf.reshape(tf.cast(mask, tf.float64), tf.shape(hits))
+        if self._ignored_class is not None:
+            valid = tf.reshape(y != self._ignored_class, tf.shape(hits))
+            counts *= tf.cast(valid, tf.float64)
         return (
             tf.cast(tf.reshape(loss, ()), tf.float64),
-            tf.reduce_mean(tf.cast(hits, tf.float64)),
+            tf.math.divide_no_nan(
+                tf.reduce_sum(hits * counts), tf.reduce_sum(counts)
+            ),
         )
 
 

@@ -254,6 +254,29 @@ def accuracy_kind(
     return None
 
 
+def losses_of(loss: Any, y: np.ndarray, output: np.ndarray) -> np.ndarray:
+    """The losses of some samples.
+
+    Args:
+        loss: Loss of one output, as `model.compile` takes it. None and nested
+            ones have no losses here.
+        y: Array (n, ...) of targets.
+        output: Array (n, ...) of outputs.
+
+    Returns:
+        Array, whatever the loss returns.
+    """
+    if loss is None or keras.tree.is_nested(loss):
+        return np.zeros(0)
+    function = keras.losses.get(loss)
+    return keras.ops.convert_to_numpy(
+        function(
+            keras.ops.convert_to_tensor(y),
+            keras.ops.convert_to_tensor(output),
+        )
+    )
+
+
 def _is_one_hot(y: np.ndarray) -> bool:
     ones = y == 1
     rows = np.count_nonzero(ones, axis=-1)

@@ -197,6 +197,7 @@ def train(
         model,
         accuracy=prepared.accuracy,
         threshold=prepared.threshold,
+        ignored_class=prepared.ignored_class,
         jit_compile=use_xla,
     )
     data = to_device(prepared.data)

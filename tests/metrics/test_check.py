@@ -230,6 +230,89 @@ def test_what_cannot_be_copied_is_compared_in_its_own_precision():
         assert "NotImplementedError" in explanation
 
 
+class Rotated(layers.Layer):
+    """A root mean square norm and a rotation by position, both in float32.
+
+    As large language models in Keras have them, whatever their dtype.
+    """
+
+    def call(self, x):
+        ops = keras.ops
+        narrow = ops.cast(x, "float32")
+        square = ops.mean(narrow**2, axis=-1, keepdims=True)
+        narrow = narrow * ops.rsqrt(square + 1e-6)
+        angle = ops.cast(ops.arange(narrow.shape[1]), "float32")[:, None]
+        left, right = ops.split(narrow, 2, axis=-1)
+        narrow = ops.concatenate(
+            [
+                left * ops.cos(angle) - right * ops.sin(angle),
+                left * ops.sin(angle) + right * ops.cos(angle),
+            ],
+            axis=-1,
+        )
+        return ops.cast(narrow, x.dtype)
+
+
+_OWN_LOSS = keras.losses.MeanSquaredError(reduction=None, dtype="float32")
+
+
+class OwnLoss(keras.Model):
+    """A loss object of the caller's that no configuration knows."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        return keras.ops.sum(_OWN_LOSS(y, y_pred))
+
+
+def narrow_inside(*after, kind=keras.Model, activation="tanh"):
+    inputs = keras.Input((4,))
+    x = layers.Dense(8, activation)(inputs)
+    x = layers.Reshape((2, 4))(x)
+    if kind is keras.Model:
+        x = Rotated(name="rotated")(x)
+    x = layers.Dense(4, activation)(x)
+    for layer in after:
+        x = layer(x)
+    model = kind(inputs, layers.Dense(2)(layers.Flatten()(x)))
+    model.compile(loss="mse")
+    return model
+
+
+@pytest.mark.parametrize("policy", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [(keras.Model, "rotated"), (OwnLoss, "mean_squared_error")],
+)
+def test_what_stays_float32_is_named_and_allowed_for(policy, kind, place):
+    with precision(policy):
+        found = check(Objective(narrow_inside(kind=kind), *data()))
+    assert found.passed
+    for name in ("gradient", "product"):
+        row = found.row(name)
+        assert row.verdict == "ok"
+        assert f"{place} computes in float32 all the same" in row.explanation
+        # Ten times the cube root of 2⁻²³, 0.049.
+        assert row.limit == pytest.approx(10 * 2 ** (-23 / 3))
+    # The square root of 2⁻²³, also for float64 weights.
+    assert found.row("symmetry").limit == pytest.approx(2**-11.5)
+
+
+@pytest.mark.parametrize("kind", [keras.Model, OwnLoss])
+@pytest.mark.parametrize(
+    ("wrong", "activation"),
+    [
+        (HalfGradient, "tanh"),
+        (HalfGradient, "relu"),
+        (Rounded, "tanh"),
+        (Rounded, "relu"),
+        # In float32, kinks hide a wrong second derivative.
+        (NoSecondDerivative, "tanh"),
+    ],
+)
+def test_what_is_wrong_stays_wrong_beside_float32(kind, wrong, activation):
+    model = narrow_inside(wrong(), kind=kind, activation=activation)
+    assert not check(Objective(model, *data())).passed
+
+
 def test_half_precision_is_a_note():
     with precision("float32"):
         keras.config.set_dtype_policy("mixed_float16")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_sharpness.metrics import Objective
+from keras_sharpness.metrics import HessianOperator, Objective
 from tests import oracle_networks
 
 
@@ -401,6 +401,77 @@ def test_what_does_not_repeat_is_refused_by_name():
         Objective(small_model(), Augmented(x, y))
 
 
+class Traced(keras.layers.Layer):
+    """Counts how often it is part of a graph."""
+
+    count = 0
+
+    def call(self, x):
+        self.count += not tf.executing_eagerly()
+        return x
+
+
+@pytest.mark.parametrize("batch_size", [10, 77])
+def test_only_what_is_asked_for_is_traced(batch_size):
+    x, y = data()
+    # As many weights times samples as a costly product may have.
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(500, "tanh"),
+            Traced(name="traced"),
+            keras.layers.Dense(100, "tanh"),
+            keras.layers.Dense(3, "softmax"),
+        ]
+    )
+    model.compile(loss="sparse_categorical_crossentropy")
+    traced = model.get_layer("traced")
+    traced.count = 0  # building counts
+    objective = Objective(model, x, y, batch_size=batch_size)
+    assert objective.size * len(x) > 2e6
+    assert traced.count == 0
+    v = np.random.default_rng(0).standard_normal(objective.size)
+    objective.hessian_product(v)
+    # The last batch may be shorter.
+    products = 1 if batch_size == len(x) else 2
+    assert traced.count == products
+    objective.hessian_product(-v)
+    assert np.any(HessianOperator(objective) @ v)
+    assert traced.count == products
+
+
+def test_noise_that_an_untrained_loss_hides_is_refused():
+    x, y = data()
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            Noise(name="static"),
+            # Logits are zero whatever the noise.
+            keras.layers.Dense(3, kernel_initializer="zeros"),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    with pytest.raises(ValueError, match="layer 'static' gives other values"):
+        Objective(model, x, y, loss=loss)
+
+
+def test_noise_in_a_late_batch_is_refused():
+    noise = np.random.default_rng(0)
+
+    class LateNoise(Parts):
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, index):
+            x, y = super().__getitem__(index)
+            # Behind the batches that are evaluated without compiling.
+            return x + (index > 8) * noise.standard_normal(x.shape), y
+
+    x, y = (np.concatenate([array] * 4) for array in data())
+    with pytest.raises(ValueError, match="other batches at every pass"):
+        Objective(small_model(), LateNoise(x, y))
+
+
 def bad_inputs():
     x, y = data()
     nan = x.copy()
@@ -433,7 +504,7 @@ def bad_inputs():
     yield (dataset.repeat(),), {}, "infinite data set"
     yield (dataset, y), {}, "come with the batches of"
     yield (dataset.take(0),), {}, "yields no samples"
-    yield (np.array([["a"]], object), y), {}, "Python objects"
+    yield (np.array([{}], object), y), {}, "Python objects .dict."
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_floats_are_cast_and_nests_keep_their_structure():
         3.0,
         [[1, 2], [3]],
         {},
-        np.array(["a"]),
+        np.array(["a", 1], object),
         np.array([1j]),
         np.array([{}]),
         iter([1, 2]),

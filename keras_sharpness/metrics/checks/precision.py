@@ -1,5 +1,6 @@
 """The floating-point precision in which a loss is evaluated."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -20,11 +21,17 @@ def epsilon(dtype: str) -> float:
     return _EPSILON[dtype]
 
 
-def precision(objective: Objective) -> str:
+def lowest(dtypes: Iterable[str]) -> str:
+    """The least precise of some floating dtypes; others do not count."""
+    return max(_EPSILON.keys() & set(dtypes), key=epsilon)
+
+
+def precision(objective: Objective, narrowed: Iterable[str]) -> str:
     """The least precise dtype in which layers and loss compute.
 
     Args:
         objective: `Objective`.
+        narrowed: Dtypes that its graph casts to; see `Smoothness`.
 
     Returns:
         Str, e.g. `"float16"` for a model of policy `"mixed_float16"`.
@@ -40,4 +47,4 @@ def precision(objective: Objective) -> str:
     found |= {
         loss.dtype for loss in losses if isinstance(loss, keras.losses.Loss)
     }
-    return max(found & _EPSILON.keys(), key=epsilon)
+    return lowest([*found, *narrowed])

@@ -7,6 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_sharpness.metrics.checks.precision import epsilon
+from keras_sharpness.metrics.compiled.needed_operations import (
+    needed_operations,
+)
 from keras_sharpness.metrics.objective import Objective
 
 # TensorFlow's operations that are piecewise linear, or pick one of several.
@@ -43,7 +47,7 @@ _CUTS = {
     "StopGradient",
 }
 _FLOATS = {
-    t.as_datatype_enum
+    t.as_datatype_enum: t.name
     for t in (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 }
 
@@ -55,10 +59,13 @@ class Smoothness:
     Attributes:
         kinks: Tuple of str, `"layer (operation)"`: piecewise linear.
         cuts: Tuple of str, `"layer (operation)"`: without a derivative.
+        narrowed: Dict of the dtypes, e.g. `"float32"`, that wider values are
+            cast to, each with a tuple of the layers that do.
     """
 
     kinks: tuple[str, ...]
     cuts: tuple[str, ...]
+    narrowed: dict[str, tuple[str, ...]]
 
 
 def smoothness(objective: Objective) -> Smoothness:
@@ -90,13 +97,58 @@ def smoothness(objective: Objective) -> Smoothness:
     sources = [tensor.op.name for tensor in graph.inputs[: len(weights)]]
     names = {layer.name for layer in model._flatten_layers()}
     kinks, cuts = {}, {}
-    for node in _dependent(graph.as_graph_def(), sources):
+    nodes = list(_dependent(graph, sources))
+    for node in nodes:
         for kind, found in ((_KINKS, kinks), (_CUTS, cuts)):
             if node.op in kind and node.attr["T"].type in _FLOATS:
                 layer = _layer_of(node.name, names)
                 # A dict keeps the order of the forward pass, once each.
                 found[f"{layer} ({node.op})"] = None
-    return Smoothness(kinks=tuple(kinks), cuts=tuple(cuts))
+    return Smoothness(
+        kinks=tuple(kinks), cuts=tuple(cuts), narrowed=_narrowed(nodes, names)
+    )
+
+
+def narrowed(objective: Objective) -> dict[str, tuple[str, ...]]:
+    """Where an objective computes in a narrower dtype than that of its weights.
+
+    As `Smoothness.narrowed`, from the gradient, which is compiled anyhow.
+
+    Args:
+        objective: `Objective`.
+
+    Returns:
+        Dict of dtypes to the layers that cast to them.
+    """
+    batch = next(iter(objective._batches))
+    graph = (
+        objective._gradient_of_batch()
+        .get_concrete_function(*batch[:3], objective._share(batch))
+        .graph
+    )
+    weights = {id(v.handle) for v in objective._point._weights}
+    sources = [
+        inner.op.name for outer, inner in graph.captures if id(outer) in weights
+    ]
+    names = {layer.name for layer in objective.model._flatten_layers()}
+    return _narrowed(_dependent(graph, sources), names)
+
+
+def _narrowed(
+    nodes: Iterable[Any], layers: set[str]
+) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for node in nodes:
+        # Derivatives go the same way back.
+        if node.op != "Cast" or node.name.startswith("gradient_tape/"):
+            continue
+        before, after = (
+            _FLOATS.get(node.attr[key].type) for key in ("SrcT", "DstT")
+        )
+        if before and after and epsilon(after) > epsilon(before):
+            layer = _layer_of(node.name, layers)
+            found.setdefault(after, {})[layer] = None
+    return {dtype: tuple(places) for dtype, places in found.items()}
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:
@@ -106,13 +158,20 @@ def listed(names: Iterable[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def _dependent(graph_def: Any, sources: list[str]) -> Iterator[Any]:
-    """Nodes that depend on the sources, those of loop bodies included."""
+def _dependent(graph: tf.Graph, sources: list[str]) -> Iterator[Any]:
+    """Nodes between the sources and the outputs, those in loops included.
+
+    Metrics that a compiled loss keeps up beside it do not count.
+    """
+    graph_def = graph.as_graph_def()
     functions = {f.signature.name: f for f in graph_def.library.function}
+    needed = needed_operations(graph.outputs)
     reached = set(sources)
     # The nodes of a traced graph come in the order they were made in.
     for node in graph_def.node:
         inputs = {name.partition(":")[0] for name in node.input}
+        if node.name not in needed:
+            continue
         if node.name not in reached and not inputs & reached:
             continue
         reached.add(node.name)

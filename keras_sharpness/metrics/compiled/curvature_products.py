@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -37,6 +37,30 @@ from keras_sharpness.metrics.weights import WeightLayout
 # to 9 %, whatever its batch, and C1 nothing; four gained it another 1 %.
 _LARGE = 5e5
 _AT_ONCE_IF_LARGE = 2
+# Bytes that an operation of the product puts out over all data, from which on
+# its second stage, its parts and XLA pay. To import, optimise and compile one
+# takes about a millisecond, to write so many bytes 0.2: a quarter of that saved
+# is repaid within twenty products. Above lie F1, C1, and the residual network
+# and the transformer of benchmarks/peers on 100 samples (8.5e5 and 1e6); below,
+# networks of `keras.applications` on 8 images (3e5 to 4e5).
+_COSTLY = 7e5
+# Bytes of all tensors of a product on a batch with which it may be worth
+# cutting: some four times those of the gradient of two parts.
+_LARGE_BATCH = 2**30
+
+
+class _Plan(NamedTuple):
+    """How products with one curvature matrix are computed.
+
+    Attributes:
+        is_costly: Bool. Whether to keep what they have in common pays.
+        jit_compile: Bool. Whether XLA compiles them.
+        in_parts: Bool. Whether parts of batches may pay.
+    """
+
+    is_costly: bool = False
+    jit_compile: bool = False
+    in_parts: bool = False
 
 
 class CurvatureProducts:
@@ -49,8 +73,10 @@ class CurvatureProducts:
         point: `EvaluationPoint`, where compiled functions stand.
         block_size: Int. Vectors multiplied at once, None for as many as gain
             time and the free memory has room for.
-        jit_compile: Bool. Whether XLA compiles what multiplies where it makes
-            that faster.
+        num_samples: Int. N.
+        keep_activations: Bool, what the caller asks for; None for what pays.
+        is_large: Bool. Whether a product may be costly; where its graph says
+            so too, XLA compiles what it makes faster and batches are cut.
         parts: `BatchParts`, or None where batches are not to be cut.
     """
 
@@ -62,7 +88,9 @@ class CurvatureProducts:
         layout: WeightLayout,
         point: EvaluationPoint,
         block_size: int | None,
-        jit_compile: bool,
+        num_samples: int,
+        keep_activations: bool | None,
+        is_large: bool,
         parts: BatchParts | None,
     ):
         self._model = model
@@ -70,10 +98,14 @@ class CurvatureProducts:
         self._layout = layout
         self._point = point
         self._block_size = block_size
-        self._jit_compile = jit_compile
+        self._num_samples = num_samples
+        self._keep_activations = keep_activations
+        self._is_large = is_large
         self._parts = parts
-        self._is_looked_at = False
-        self._at_most: int | None = None
+        self._is_cut = False
+        self._plans: dict[Curvature, _Plan] = {}
+        # By whether XLA compiles the product.
+        self._at_most: dict[bool, int] = {}
         self._stages: dict[int, tuple[Any, TwoStages]] = {}
 
     def kept_passes(self) -> KeptPasses:
@@ -113,13 +145,25 @@ class CurvatureProducts:
             def stand() -> None:
                 stack.enter_context(at())
 
-            if not self._is_looked_at:
-                self._decide(batch, share, differentiate)
+            if curvature not in self._plans:
+                self._plans[curvature] = self._plan(curvature, batch, share)
+            plan = self._plans[curvature]
+            if plan.in_parts:
+                self._decide_parts(batch, share, differentiate, plan)
+            if not (plan.is_costly or self._keep_activations):
+                kept = None
             at_once = self._vectors_at_once(
-                len(vectors), batch, share, differentiate
+                len(vectors), batch, share, differentiate, plan
             )
             in_stages = kept is not None or len(vectors) > 1
-            compiled = self._compiled(curvature, in_stages)
+            compiled = self._compiled(
+                curvature,
+                in_stages,
+                jit_compile=plan.jit_compile,
+                # A function that has seen whole batches would leave the number
+                # of samples open for parts.
+                in_parts=next(self._in_parts([batch])).size < batch.size,
+            )
             # What is kept serves all vectors. What is not is computed anew for
             # every step, and data sets are read anew.
             step = at_once if kept is not None else max(at_once, MAX_BLOCK)
@@ -141,6 +185,7 @@ class CurvatureProducts:
                             part.size,
                             stand,
                             at_once=at_once,
+                            jit_compile=plan.jit_compile,
                         )
                     write = add if index else fill
                     for row, product in zip(
@@ -148,21 +193,57 @@ class CurvatureProducts:
                     ):
                         write(row, product)
 
-    def _decide(
-        self, batch: Batch, share: Callable, differentiate: Any
+    def _plan(
+        self, curvature: Curvature, batch: Batch, share: Callable
+    ) -> _Plan:
+        """By the graph of a product as it is computed where it is cheap.
+
+        So nothing is traced that is not needed there, and an objective computes
+        it the same way every time.
+        """
+        if not self._is_large:
+            return _Plan()
+        places = curvature.places
+        vector = [
+            tf.TensorSpec(shape, dtype)
+            for shape, dtype in zip(
+                self._layout.shapes_of(places),
+                self._layout.dtypes_of(places),
+                strict=True,
+            )
+        ]
+        product = self._compiled(curvature, False).get_concrete_function(
+            vector, *batch[:3], share(batch), tf.constant(0)
+        )
+        # What is as large as a variable does not grow with the data, and
+        # nothing of it is kept.
+        options = {"without": self._layout.shapes_of(None)}
+        work = mean_bytes(product, batch.size, **options)
+        # Products of matrices cost by weights times samples: about a byte each.
+        count = len(product.graph.get_operations())
+        work = work / batch.size + self._layout.size / count
+        if work * self._num_samples < _COSTLY:
+            return _Plan()
+        num_bytes = graph_bytes(product, batch.size, **options)
+        return _Plan(
+            is_costly=True,
+            jit_compile=gains_from_fusion(product),
+            in_parts=self._parts is not None and num_bytes >= _LARGE_BATCH,
+        )
+
+    def _decide_parts(
+        self,
+        batch: Batch,
+        share: Callable,
+        differentiate: Any,
+        plan: _Plan,
     ) -> None:
-        # By the operations of the gradient; those of its derivatives are of
-        # the same kinds.
-        if self._jit_compile or self._parts is not None:
+        if not self._is_cut:
             gradient = differentiate.get_concrete_function(
                 *batch[:3], share(batch)
             )
-            self._jit_compile &= gains_from_fusion(gradient)
-            if self._parts is not None:
-                self._parts.decide(
-                    batch, gradient, jit_compile=self._jit_compile
-                )
-        self._is_looked_at = True
+            self._parts.decide(batch, gradient, jit_compile=plan.jit_compile)
+            self._is_cut = True
 
     def _in_parts(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         for batch in batches:
@@ -171,7 +252,14 @@ class CurvatureProducts:
             else:
                 yield from self._parts.of(batch)
 
-    def _compiled(self, curvature: Curvature, in_stages: bool) -> Callable:
+    def _compiled(
+        self,
+        curvature: Curvature,
+        in_stages: bool,
+        *,
+        jit_compile: bool = False,
+        in_parts: bool = False,
+    ) -> Callable:
         def vector_first(weights, state, vector, x, y, weight, share, index):
             pooling = (
                 quick_max_pooling() if in_stages else contextlib.nullcontext()
@@ -187,16 +275,20 @@ class CurvatureProducts:
             twice=True,
         )
         return self._point.compile(
-            (curvature, in_stages), vector_first, jit_compile=self._jit_compile
+            (curvature, in_stages, jit_compile, in_parts),
+            vector_first,
+            jit_compile=jit_compile,
         )
 
-    def _two_stages(self, compiled: Any, arguments: tuple) -> TwoStages:
+    def _two_stages(
+        self, compiled: Any, arguments: tuple, jit_compile: bool
+    ) -> TwoStages:
         concrete = compiled.get_concrete_function(*arguments)
         if id(concrete) not in self._stages:
             stages = TwoStages(
                 concrete,
                 len(tf.nest.flatten(arguments[0])),
-                jit_compile=self._jit_compile,
+                jit_compile=jit_compile,
             )
             # With the function, so that no other gets its identity.
             self._stages[id(concrete)] = (concrete, stages)
@@ -221,25 +313,29 @@ class CurvatureProducts:
         ]
 
     def _vectors_at_once(
-        self, wanted: int, batch: Batch, share: Callable, differentiate: Any
+        self,
+        wanted: int,
+        batch: Batch,
+        share: Callable,
+        differentiate: Any,
+        plan: _Plan,
     ) -> int:
         if wanted == 1:
             return 1
         if self._block_size is not None:
             return min(wanted, self._block_size)
-        if self._at_most is None:
+        fused = plan.jit_compile
+        if fused not in self._at_most:
             gradient = differentiate.get_concrete_function(
                 *batch[:3], share(batch)
             )
             part = next(self._in_parts([batch])).size / batch.size
             mean = part * mean_bytes(gradient, batch.size)
-            self._at_most = block_size_for(
-                part * graph_bytes(gradient, batch.size)
-            )
-            if mean > _LARGE and not self._jit_compile:
-                self._at_most = min(self._at_most, _AT_ONCE_IF_LARGE)
-        at_once = at_once_of(wanted, fused=self._jit_compile)
-        return min(at_once, self._at_most)
+            at_most = block_size_for(part * graph_bytes(gradient, batch.size))
+            if mean > _LARGE and not fused:
+                at_most = min(at_most, _AT_ONCE_IF_LARGE)
+            self._at_most[fused] = at_most
+        return min(at_once_of(wanted, fused=fused), self._at_most[fused])
 
 
 def _tensor(array: np.ndarray, precision: str, dtype: str) -> tf.Tensor:

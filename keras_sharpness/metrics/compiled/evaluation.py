@@ -61,12 +61,15 @@ class Evaluation:
         for group in _groups(batches):
             sizes += [batch.size for batch in group]
             parts += function([batch[:3] for batch in group], *arguments)
+        # What is masked is no prediction: batches differ in how many they hold.
+        counts = [float(part.pop("counted", 0.0)) for part in parts]
+        weights = {"loss": sizes, "accuracy": counts}
         return {
             name: sum(
-                size * float(part[name])
-                for size, part in zip(sizes, parts, strict=True)
+                weight * float(part[name])
+                for weight, part in zip(weights[name], parts, strict=True)
             )
-            / sum(sizes)
+            / (sum(weights[name]) or float("nan"))
             for name in parts[0]
         }
 

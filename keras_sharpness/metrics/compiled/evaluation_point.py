@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_sharpness.metrics.compiled.graph_function import GraphFunction
+
 
 class EvaluationPoint:
     """Weights and state that compiled functions read, apart from the model's.
@@ -69,6 +71,14 @@ class EvaluationPoint:
         self._place = None
         self._assign(self._state, estimate(self._state))
 
+    def call(self, function: Callable, *arguments: Any) -> Any:
+        """`function(weights, state, *arguments)`, without compiling it."""
+        weights, state = (
+            [tf.convert_to_tensor(variable) for variable in variables]
+            for variables in (self._weights, self._state)
+        )
+        return function(weights, state, *arguments)
+
     def compile(
         self,
         key: Any,
@@ -98,18 +108,11 @@ class EvaluationPoint:
             return function(weights, state, *arguments)
 
         if key not in self._compiled:
-            # Keras does not convert layers by AutoGraph either; without it a
-            # layer's exception arrives as it was raised.
-            compiled = tf.function(
+            self._compiled[key] = GraphFunction(
                 at_present_point,
                 reduce_retracing=True,
-                autograph=False,
-                jit_compile=jit_compile or None,
+                jit_compile=jit_compile,
             )
-            # TensorFlow takes the functions of all objectives for one that is
-            # traced again and again, and advises against it.
-            compiled._omit_frequent_tracing_warning = True
-            self._compiled[key] = compiled
         return self._compiled[key]
 
     def _assign(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import tensorflow as tf
+
 # What XLA fuses into few passes over memory, and products of matrices. Not
 # here: convolutions, which it makes twice as slow, pooling, loops, gathering
 # and scattering.
@@ -138,5 +140,6 @@ def gains_from_fusion(function: Any) -> bool:
     """
     return all(
         operation.type in _FASTER_WITH_XLA
+        and all(tensor.dtype != tf.string for tensor in operation.outputs)
         for operation in function.graph.get_operations()
     )

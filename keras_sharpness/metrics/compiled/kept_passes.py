@@ -63,11 +63,11 @@ class KeptPasses:
     computed anew every time.
 
     Args:
-        stages: Callable `(compiled, arguments)` that returns the `TwoStages`
-            of a compiled function.
+        stages: Callable `(compiled, arguments, jit_compile)` that returns the
+            `TwoStages` of a compiled function.
     """
 
-    def __init__(self, stages: Callable[[Any, tuple], TwoStages]):
+    def __init__(self, stages: Callable[[Any, tuple, bool], TwoStages]):
         self._stages = stages
         self._stages_of: dict[tuple[int, int], TwoStages] = {}
         self._kept: dict[tuple[int, int], list[Any]] = {}
@@ -83,6 +83,7 @@ class KeptPasses:
         stand: Callable[[], None],
         *,
         at_once: int,
+        jit_compile: bool,
     ) -> list[list[Any]]:
         """`compiled(vector, *others)` of vectors, from what is kept.
 
@@ -94,6 +95,7 @@ class KeptPasses:
             batch_size: Int. Samples in it.
             stand: Callable. Called before the point is looked at.
             at_once: Int. Vectors that the second stage gets at once.
+            jit_compile: Bool. Whether XLA compiles the second stage.
 
         Returns:
             List of K lists of tensors.
@@ -103,7 +105,7 @@ class KeptPasses:
         place = (id(compiled), index)
         if place not in self._stages_of:
             self._stages_of[place] = self._stages(
-                compiled, (vectors[0], *others)
+                compiled, (vectors[0], *others), jit_compile
             )
         stages = self._stages_of[place]
         if place not in self._kept:
@@ -111,7 +113,9 @@ class KeptPasses:
             num_bytes = stages.num_bytes(batch_size)
             if num_bytes > self._room:
                 return [compiled(vector, *others) for vector in vectors]
-            tensors = [t for t in tf.nest.flatten(others) if t is not None]
+            # Ragged and sparse tensors are several.
+            flat = tf.nest.flatten(others, expand_composites=True)
+            tensors = [tensor for tensor in flat if tensor is not None]
             self._kept[place] = stages.first(tensors)
             self._room -= num_bytes
         kept = self._kept[place]

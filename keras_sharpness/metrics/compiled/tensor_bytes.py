@@ -1,6 +1,7 @@
 """How much memory the tensors of a graph take."""
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 # Samples in a batch, where nothing but proportions counts.
@@ -25,36 +26,49 @@ def tensor_bytes(tensor: Any, batch_size: int = TYPICAL_BATCH) -> int:
     )
 
 
-def graph_bytes(function: Any, batch_size: int) -> int:
+def graph_bytes(
+    function: Any, batch_size: int, *, without: Collection[tuple] = ()
+) -> int:
     """Bytes of all tensors that the operations of a graph put out.
 
     Args:
         function: TensorFlow concrete function.
         batch_size: Int. For axes whose length the graph leaves open.
+        without: Shapes of tensors that are not counted.
 
     Returns:
         Int.
     """
-    return sum(_bytes_of_each(function, batch_size))
+    return sum(_bytes_of_each(function, batch_size, set(without)))
 
 
-def mean_bytes(function: Any, batch_size: int) -> float:
+def mean_bytes(
+    function: Any, batch_size: int, *, without: Collection[tuple] = ()
+) -> float:
     """Bytes that an operation of a graph puts out, on average.
 
     Args:
         function: TensorFlow concrete function.
         batch_size: Int. For axes whose length the graph leaves open.
+        without: Shapes of tensors that are not counted.
 
     Returns:
         Float.
     """
-    each = _bytes_of_each(function, batch_size)
+    each = _bytes_of_each(function, batch_size, set(without))
     return sum(each) / max(len(each), 1)
 
 
-def _bytes_of_each(function: Any, batch_size: int) -> list[int]:
+def _bytes_of_each(
+    function: Any, batch_size: int, without: Collection[tuple] = ()
+) -> list[int]:
     return [
-        sum(tensor_bytes(tensor, batch_size) for tensor in operation.outputs)
+        sum(
+            tensor_bytes(tensor, batch_size)
+            for tensor in operation.outputs
+            if tensor.shape.rank is None
+            or tuple(tensor.shape.as_list()) not in without
+        )
         for operation in function.graph.get_operations()
         if operation.type not in ("Placeholder", "Const")
     ]

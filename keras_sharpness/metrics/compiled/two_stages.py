@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_sharpness.metrics.compiled.fused_stage import FusedStage
+from keras_sharpness.metrics.compiled.graph_function import GraphFunction
 from keras_sharpness.metrics.compiled.needed_operations import (
     needed_operations,
 )
@@ -74,10 +75,7 @@ class TwoStages:
                 known[name] = here.capture(outer)
             return before.compute(known, found)
 
-        self.first = tf.function(first, autograph=False)
-        # TensorFlow takes those of all functions for one that is traced again
-        # and again, and advises against it.
-        self.first._omit_frequent_tracing_warning = True
+        self.first = GraphFunction(first)
 
     def second(self, tensors: Sequence[Any], given: Sequence[Any]) -> list[Any]:
         """The outputs of the function.

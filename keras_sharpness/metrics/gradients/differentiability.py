@@ -158,11 +158,14 @@ def _operations(types: Iterable[str]) -> list[tuple[str, str]]:
             *(types_in(n) for n in names if graph._is_function(n))
         )
 
+    # Few graphs hold functions, and to ask an operation for its node is slow.
+    has_functions = bool(graph._functions)
     return [
         (operation.name, found)
         for operation in graph.get_operations()
         for found in types
-        if found == operation.type or found in called(operation.node_def)
+        if found == operation.type
+        or (has_functions and found in called(operation.node_def))
     ]
 
 

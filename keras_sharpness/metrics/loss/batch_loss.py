@@ -1,5 +1,6 @@
 """The loss of one batch at given weights, as it is traced and compiled."""
 
+import collections
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -18,13 +19,24 @@ from keras_sharpness.metrics.loss.independent_samples import (
     model_keeps_samples_apart,
 )
 from keras_sharpness.metrics.loss.labels import check_batch
-from keras_sharpness.metrics.loss.losses import LossSpecification, accuracy
+from keras_sharpness.metrics.loss.losses import (
+    ADDED,
+    LossSpecification,
+    accuracy,
+    check_added,
+)
+from keras_sharpness.metrics.loss.missing_values import count_missing
 from keras_sharpness.metrics.loss.output_coordinates import coordinates
 from keras_sharpness.metrics.loss.stateless import CompiledLoss, model_at
 from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
 from keras_sharpness.metrics.normalization.folding import (
     foldable_pairs,
     gaining_pairs,
+)
+from keras_sharpness.models.first_call import (
+    build,
+    declared_batch_size,
+    in_one_line,
 )
 
 # `loss_fn(model, batch)`: a batch is what the data yield, x, (x, y) or
@@ -72,7 +84,11 @@ class BatchLoss:
     Attributes:
         keeps_samples_apart: Bool. Whether it is known to be a mean over
             samples that do not see each other; once `check` has seen the data.
+        missing: Counter. Entries of x and y that are no finite numbers, as
+            `check` found them.
     """
+
+    missing: collections.Counter
 
     def __init__(
         self,
@@ -126,13 +142,21 @@ class BatchLoss:
         y: Any,
         sample_weight: Any,
     ) -> dict[str, Any]:
-        """The loss and, where y is a class, the accuracy. As `value`."""
+        """The loss and, where y is a class, the accuracy.
+
+        Arguments as `value`.
+
+        Returns:
+            Dict of scalar tensors: `"loss"`, and for classes `"accuracy"` and
+            `"counted"`, the number of predictions that it is the share of.
+        """
         loss, y_pred = self._predict(weights, state, x, y, sample_weight)
         if self._loss.accuracy_kind is None or y_pred is None:
             return {"loss": loss}
         # One output may come in a dict or list.
         (y,), (y_pred,) = keras.tree.flatten(y), keras.tree.flatten(y_pred)
-        return {"loss": loss, "accuracy": accuracy(self._loss, y, y_pred)}
+        share, count = accuracy(self._loss, y, y_pred)
+        return {"loss": loss, "accuracy": share, "counted": count}
 
     def check(self, batches: Batches) -> int:
         """Refuses data that do not fit model and loss.
@@ -146,12 +170,16 @@ class BatchLoss:
         Raises:
             ValueError: If they do not fit.
         """
-        num_samples = 0
+        num_samples = first_size = 0
         weights: list[Any] = []
+        self.missing = collections.Counter()
+        names = getattr(self._model, "output_names", None)
+        fixed = declared_batch_size(self._model) is not None
         for batch in batches:
-            if num_samples == 0:
-                output = self._first_output(batch)
-            check_batch(self._loss, batch, output)
+            if num_samples == 0 or (fixed and batch.size != first_size):
+                output, first_size = self._first_output(batch), batch.size
+            check_batch(self._loss, batch, output, names)
+            self.missing.update(count_missing(batch))
             if num_samples == 0:
                 self._first_loss(batch, output)
                 self.keeps_samples_apart = (
@@ -230,7 +258,7 @@ class BatchLoss:
     def _predict(self, weights, state, x, y, sample_weight):
         if self._loss_fn is not None:
             return self._own_loss(weights, state, x, y, sample_weight), None
-        with self._model_at(weights, state, x):
+        with self._as_graph(), self._model_at(weights, state, x):
             y_pred = self._model(x, training=False)
             # Of the very predictions: Keras' losses look for what they are
             # made of.
@@ -261,7 +289,7 @@ class BatchLoss:
         return value + penalty if wanted else value - penalty
 
     def _own_loss(self, weights, state, x, y, sample_weight):
-        with self._model_at(weights, state, x):
+        with self._as_graph(), self._model_at(weights, state, x):
             value = keras.ops.convert_to_tensor(
                 self._loss_fn(self._model, as_yielded(x, y, sample_weight))
             )
@@ -275,27 +303,84 @@ class BatchLoss:
             penalty = self._penalty() if self._regularization else None
         return value if penalty is None else value + penalty
 
-    def _first_output(self, batch: Batch) -> Any:
-        """The model's outputs for a batch, None where `loss_fn` calls it."""
-        if self._loss_fn is not None:
-            return None
-        model = self._model
+    @contextlib.contextmanager
+    def _as_graph(self) -> Iterator[None]:
+        """Says what to do where a model works with values, not tensors."""
         try:
-            with self._as_it_is():
-                return model(batch.x, training=False)
-        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            yield
+        except (AttributeError, NotImplementedError, TypeError) as error:
+            if "symbolic" not in str(error).lower():
+                raise
+            raise ValueError(
+                f"Model {self._model.name!r} or its loss asks for the values "
+                "of tensors, by `.numpy()` or `if`, and a compiled function "
+                "has none; `run_eagerly=True` changes only `fit`. Use "
+                "`keras.ops`, e.g. `where` and `cond`. Keras says: "
+                f"{in_one_line(error)}"
+            ) from error
+
+    def runs_on(self, batch: Batch) -> bool:
+        """Whether the model takes a batch, and answers for each sample.
+
+        Args:
+            batch: `Batch`.
+        """
+        try:
+            output = self._output(batch)
+        except (TypeError, ValueError, tf.errors.OpError):
+            return False
+        return all(
+            len(leaf.shape) == 0 or leaf.shape[0] == batch.size
+            for leaf in keras.tree.flatten(output)
+            if leaf is not None
+        )
+
+    def _output(self, batch: Batch) -> Any:
+        """The model's outputs for a batch, None where `loss_fn` calls it."""
+        with self._as_it_is():
+            if self._loss_fn is not None:
+                self._loss_fn(self._model, as_yielded(*batch[:3]))
+                return None
+            return self._model(batch.x, training=False)
+
+    def _first_output(self, batch: Batch) -> Any:
+        """As `_output`, but says what to do where the data do not fit."""
+        model = self._model
+        declared = declared_batch_size(model)
+        if self._loss_fn is not None and declared in (None, batch.size):
+            return None
+        try:
+            return self._output(batch)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"Model {model.name!r} has no `call`. Pass `loss_fn=`, a "
+                "function (model, batch) that calls its parts and returns the "
+                "loss."
+            ) from error
+        except (TypeError, ValueError, tf.errors.OpError) as error:
             shapes = keras.tree.map_structure(lambda t: tuple(t.shape), batch.x)
             expected = getattr(model, "input_shape", "other shapes")
-            reason = " ".join(str(error).split())[:300]
+            remedy = "Reshape `x`."
+            if declared not in (None, batch.size):
+                remedy = (
+                    f"Its inputs fix `batch_size` to {declared}: pass "
+                    f"`batch_size={declared}` and a multiple of {declared} "
+                    "samples. Leave the last ones out, or repeat some with "
+                    "`sample_weight` 0."
+                )
             raise ValueError(
                 f"The data do not fit model {model.name!r}: it expects "
-                f"{expected}, a batch of `x` has {shapes}. Reshape `x`. "
-                f"Keras says: {reason}"
+                f"{expected}, a batch of `x` has {shapes}. {remedy} "
+                f"Keras says: {in_one_line(error)}"
             ) from error
 
     def _first_loss(self, batch: Batch, output: Any) -> None:
         # Eagerly, for the variables that the compiled loss makes.
         model = self._model
+        if self._loss.name == ADDED:
+            with self._as_it_is():
+                model(batch.x, training=False)
+                check_added(model, regularization=self._regularization)
         if self._is_compiled and self._loss_fn is None:
             with self._as_it_is():
                 model._compute_loss(
@@ -318,3 +403,29 @@ class BatchLoss:
             )
         )
         return model_at(model, weights, state)
+
+
+def build_on(
+    batches: Batches, model: keras.Model, loss_fn: LossFunction | None
+) -> None:
+    """Makes the weights of a model on the first batch of its data.
+
+    The data are read to the end: a data set that is cached while it is read
+    keeps what it holds only then.
+
+    Args:
+        batches: The data.
+        model: `keras.Model` that is not built.
+        loss_fn: As for `BatchLoss`.
+
+    Raises:
+        ValueError: If the model cannot be called on the data.
+    """
+    first: Any = None
+    for batch in batches:
+        first = first or batch
+    build(
+        model,
+        first.x,
+        loss_fn and (lambda: loss_fn(model, as_yielded(*first[:3]))),
+    )

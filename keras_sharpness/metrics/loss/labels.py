@@ -10,6 +10,7 @@ from keras_sharpness.metrics.loss.losses import (
     CATEGORICAL,
     SPARSE,
     LossSpecification,
+    loss_specification,
 )
 
 # Losses of Keras whose targets need not have the shape of the outputs.
@@ -22,45 +23,95 @@ _OTHER_TARGETS = (
 
 
 def check_batch(
-    specification: LossSpecification, batch: Any, output: Any
+    specification: LossSpecification,
+    batch: Any,
+    output: Any,
+    output_names: list[str] | None = None,
 ) -> None:
     """Refuses a batch that the loss cannot be computed on.
+
+    NaN in x and y pass: the model may impute them, and the loss mask them.
 
     Args:
         specification: The loss.
         batch: `Batch` of tensors.
         output: The model's output for one sample, nested tensors.
+        output_names: List of str. What a dict of losses or targets calls the
+            outputs where they are a list.
 
     Raises:
-        ValueError: For NaN, for labels that are no classes of the model, and
-            for shapes that do not fit the loss.
+        ValueError: For NaN weights, for labels that are no classes of the
+            model, and for shapes that do not fit the loss.
     """
-    for name in ("x", "y", "sample_weight"):
-        for leaf in keras.tree.flatten(getattr(batch, name)):
-            if leaf is None:
-                continue
-            array = keras.ops.convert_to_numpy(leaf)
-            if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
-                raise ValueError(
-                    f"`{name}` holds NaN or infinity in "
-                    f"{np.count_nonzero(~np.isfinite(array))} entries. Remove "
-                    "or replace them first."
-                )
+    for leaf in keras.tree.flatten(batch.sample_weight):
+        if leaf is None:
+            continue
+        array = keras.ops.convert_to_numpy(leaf)
+        if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
+            raise ValueError(
+                "`sample_weight` holds NaN or infinity in "
+                f"{np.count_nonzero(~np.isfinite(array))} entries. Remove "
+                "or replace them first."
+            )
     if batch.y is None and _is_keras_loss(specification):
         raise ValueError(
             f"The loss {specification.name} needs targets. Pass `y`"
             f"{_where_targets_may_be(batch.x)}."
         )
-    if not hasattr(batch.y, "shape") or not hasattr(output, "shape"):
-        return  # nested: several outputs, or one in a dict
-    labels = keras.ops.convert_to_numpy(batch.y)
-    shape = (batch.size, *output.shape[1:])
+    for name, y, one, loss in _pairs(
+        "y", batch.y, output, specification, output_names
+    ):
+        _check_one(name, y, (batch.size, *one.shape[1:]), one, loss)
+
+
+def _check_one(
+    name: str,
+    y: Any,
+    shape: tuple[int, ...],
+    output: Any,
+    specification: LossSpecification,
+) -> None:
     if specification.accuracy_kind is None:
         if _compares_entries(specification):
-            _check_targets(specification.name, labels.shape, shape)
+            _check_targets(name, specification.name, tuple(y.shape), shape)
     else:
         _check_range(specification, keras.ops.convert_to_numpy(output))
-        _check_labels(specification.name, labels, shape)
+        _check_labels(name, specification, keras.ops.convert_to_numpy(y), shape)
+
+
+def _pairs(
+    name: str,
+    y: Any,
+    output: Any,
+    specification: LossSpecification,
+    output_names: list[str] | None,
+) -> list[tuple]:
+    """Targets, outputs and losses that belong together, where that is plain."""
+    losses = specification.nested
+    if losses is None or not keras.tree.is_nested(output):
+        plain = hasattr(y, "shape") and hasattr(output, "shape")
+        return [(name, y, output, specification)] if plain else []
+    if not isinstance(output, dict) and isinstance(losses, dict):
+        if output_names is None or len(output_names) != len(output):
+            return []
+        output = dict(zip(output_names, output, strict=True))
+        if isinstance(y, list | tuple) and len(y) == len(output):
+            y = dict(zip(output_names, y, strict=True))
+    by_name = all(isinstance(part, dict) for part in (y, output, losses))
+    in_order = all(isinstance(part, list | tuple) for part in (y, output))
+    if by_name:
+        keys = [key for key in losses if key in y and key in output]
+    elif in_order and isinstance(losses, list | tuple):
+        keys = list(range(min(len(y), len(output), len(losses))))
+    else:
+        return []
+    return [
+        (f"{name}[{key!r}]", y[key], output[key], loss_specification(loss))
+        for key in keys
+        if (loss := losses[key]) is not None
+        and hasattr(y[key], "shape")
+        and hasattr(output[key], "shape")
+    ]
 
 
 def _is_keras_loss(specification: LossSpecification) -> bool:
@@ -95,38 +146,68 @@ def _check_range(specification: LossSpecification, output: np.ndarray) -> None:
         )
 
 
-def _check_labels(name: str, y: np.ndarray, shape: tuple[int, ...]) -> None:
+def _check_labels(
+    where: str,
+    specification: LossSpecification,
+    y: np.ndarray,
+    shape: tuple[int, ...],
+) -> None:
+    name = specification.name
+    num_missing = (
+        np.count_nonzero(~np.isfinite(y)) if y.dtype.kind == "f" else 0
+    )
+    if num_missing:
+        raise ValueError(
+            f"`{where}` holds NaN or infinity in {num_missing} entries, which "
+            f"{name} does not mask. Remove or replace them first, or pass a "
+            "loss that leaves them out."
+        )
     if name == SPARSE:
         if y.shape not in (shape[:-1], (*shape[:-1], 1)):
             raise ValueError(
-                f"`y` has shape {y.shape}, but {name} takes one class number "
-                f"per output of shape {shape}. For one-hot targets use "
+                f"`{where}` has shape {y.shape}, but {name} takes one class "
+                f"number per output of shape {shape}. For one-hot targets use "
                 "CategoricalCrossentropy."
             )
-        if np.any(y != np.floor(y)) or y.min() < 0 or y.max() >= shape[-1]:
+        ignored = specification.ignored_class
+        bad = (y != np.floor(y)) | (y < 0) | (y >= shape[-1])
+        if ignored is not None:
+            bad &= y != ignored
+        if np.any(bad):
+            also = (
+                "" if ignored is None else f", or {ignored}, which it ignores"
+            )
             raise ValueError(
-                f"`y` must hold whole numbers from 0 to {shape[-1] - 1}, one "
-                f"per class of the model. Received: {y.min()} to {y.max()}."
+                f"`{where}` must hold whole numbers from 0 to {shape[-1] - 1}, "
+                f"one per class of the model{also}. Received: {y.min()} to "
+                f"{y.max()}. Give a label that is to be left out to the loss "
+                "as `ignore_class=`."
             )
     elif name == CATEGORICAL and y.shape != shape:
         raise ValueError(
-            f"`y` has shape {y.shape}, but {name} takes one row per output of "
-            f"shape {shape}. For class numbers use "
+            f"`{where}` has shape {y.shape}, but {name} takes one row per "
+            f"output of shape {shape}. For class numbers use "
             "SparseCategoricalCrossentropy."
         )
     elif name == BINARY:
-        _check_targets(name, y.shape, shape)
+        _check_targets(where, name, y.shape, shape)
         if y.min() < 0 or y.max() > 1:
             raise ValueError(
-                f"`y` must lie in [0, 1] for {name}. Received: from {y.min()} "
-                f"to {y.max()}."
+                f"`{where}` must lie in [0, 1] for {name}. Received: from "
+                f"{y.min()} to {y.max()}."
             )
 
 
-def _check_targets(name: str, y: tuple, y_pred: tuple) -> None:
-    # Keras broadcasts (N,) against (N, K) to (N, N), without a word.
-    if y != y_pred and not (y_pred[-1] == 1 and y == y_pred[:-1]):
+def _check_targets(where: str, name: str, y: tuple, y_pred: tuple) -> None:
+    # Keras drops or adds a last axis of one entry, and broadcasts the rest:
+    # (N,) against (N, K) to (N, N), without a word.
+    if not (
+        y == y_pred
+        or (y_pred[-1] == 1 and y == y_pred[:-1])
+        or (y[-1] == 1 and y[:-1] == y_pred)
+    ):
         raise ValueError(
-            f"`y` has shape {y}, but the model's outputs have shape {y_pred}. "
-            f"The loss {name} compares them entry by entry; reshape `y`."
+            f"`{where}` has shape {y}, but the model's outputs have shape "
+            f"{y_pred}. The loss {name} compares them entry by entry; reshape "
+            f"`{where}`."
         )

@@ -15,22 +15,30 @@ from keras_sharpness.metrics.gradients.replaced_functions import (
 from keras_sharpness.metrics.loss.stateless import model_at
 
 
-def check_repeats(objective: Any, model: keras.Model, batches: Batches) -> None:
-    """Evaluates loss and gradient twice and refuses what does not repeat.
+def check_repeats(
+    evaluate: Callable[[], tuple[float, np.ndarray]],
+    model: keras.Model,
+    batches: Batches,
+    dtype: str,
+) -> None:
+    """Evaluates the loss twice and refuses what does not repeat.
 
     A maximiser or an eigenvalue solver that sees another function at every
     call returns numbers without meaning.
 
     Args:
-        objective: The objective, with `value_and_gradient()` and `layout`.
-        model: Its model.
-        batches: Its data.
+        evaluate: Callable without arguments that returns the loss over the
+            data and derivatives of it: of a network that is not trained yet
+            the loss alone hardly depends on its inputs.
+        model: The model.
+        batches: The data.
+        dtype: Str. That of the weights.
 
     Raises:
         ValueError: If the two evaluations differ; names the data or the layer
             that differs.
     """
-    (f_1, g_1), (f_2, g_2) = (objective.value_and_gradient() for _ in range(2))
+    (f_1, g_1), (f_2, g_2) = evaluate(), evaluate()
     if not np.isfinite(f_1):
         raise ValueError(
             f"The loss of model {model.name!r} on these data is {f_1}. Was the "
@@ -39,7 +47,7 @@ def check_repeats(objective: Any, model: keras.Model, batches: Batches) -> None:
     # Sums in another order (threads, GPU) differ by rounding, which the square
     # root of the precision leaves ample room for; a reshuffled batch or a
     # random layer changes the leading digits.
-    tolerance = np.sqrt(np.finfo(objective.layout.dtype).eps)
+    tolerance = np.sqrt(np.finfo(dtype).eps)
     same_value = abs(f_1 - f_2) <= tolerance * max(1.0, abs(f_1))
     scale = max(np.linalg.norm(g_1), tolerance)
     if same_value and np.linalg.norm(g_1 - g_2) <= tolerance * scale:

@@ -7,7 +7,11 @@ import tensorflow as tf
 
 from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.batches import Batch
-from keras_sharpness.metrics.compiled import batch_parts, kept_passes
+from keras_sharpness.metrics.compiled import (
+    batch_parts,
+    curvature_products,
+    kept_passes,
+)
 from keras_sharpness.metrics.compiled.batch_parts import BatchParts
 from keras_sharpness.metrics.operators import (
     EmpiricalFisherOperator,
@@ -138,6 +142,8 @@ def cut_always(monkeypatch):
     monkeypatch.setattr(batch_parts, "_LEAST_PER_WEIGHT", 0)
     monkeypatch.setattr(batch_parts, "_LEAST_PER_OPERATION", 0)
     monkeypatch.setattr(kept_passes, "_WORTHWHILE", 0)
+    monkeypatch.setattr(curvature_products, "_COSTLY", 0.0)
+    monkeypatch.setattr(curvature_products, "_LARGE_BATCH", 0)
 
 
 @pytest.mark.parametrize(
