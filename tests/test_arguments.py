@@ -264,6 +264,7 @@ WRONG = {
     "test_split": [*TEXT, "gibberish"],
     "title": TEXT,
     "tolerance": POSITIVE,
+    "miss_probability": [True, "gibberish", 0.0, 1.5, np.nan, [], OTHER],
     "total": SEED,
     "train_split": [*TEXT, "gibberish"],
     "trajectory": OBJECT[1:],
@@ -290,6 +291,11 @@ OWN = {
         ("one",),
     ],
     ("ClassificationData", "licence"): TEXT,
+    ("SampleData", "licence"): TEXT,
+    ("SampleData", "x_test"): SAMPLES[:-2],
+    ("SampleData", "x_train"): SAMPLES[:-2],
+    ("SampleData", "name"): [*TEXT, ""],
+    ("SampleData", "source"): [*TEXT, ""],
     ("ClassificationData", "x_test"): SAMPLES[:-2],
     ("ClassificationData", "x_train"): SAMPLES[:-2],
     ("ClassificationData", "name"): [*TEXT, ""],
@@ -313,6 +319,7 @@ OWN = {
     ("load", "name"): [None, True, 2.5, [], OTHER],
     ("train", "batch_size"): [*COUNT, 13],
     ("train", "progress"): PROGRESS,
+    ("open", "settings"): [True, 2.5, "gibberish", [], OTHER, {"a": OTHER}],
     ("create_or_open", "settings"): [
         True,
         2.5,
@@ -513,6 +520,11 @@ CALLS = {
     ks.callbacks.WeightTrajectory: lambda folder: {"folder": folder / "w"},
     ks.callbacks.SavedTrajectory: lambda folder: {"folder": folder / "w"},
     ks.data.ClassificationData: lambda _: dict(vars(data())),
+    ks.data.SampleData: lambda _: {
+        name: value
+        for name, value in vars(data()).items()
+        if name not in ("num_classes", "class_names")
+    },
     ks.data.ClassificationData.take: lambda _: {"self": data()},
     ks.data.load: lambda _: {"name": "mnist_5k"},
     ks.data.load_npz: lambda folder: {"path": folder / "a.npz"},

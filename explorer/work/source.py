@@ -105,7 +105,7 @@ class Source:
         elif isinstance(request, Spectrum):
             if run.has("spectral_density", request.settings()):
                 values = run.read_values("spectral_density", _DENSITY)
-                return DensityValues(values)
+                return SpectralDensity(values)
         elif isinstance(request, Around):
             return stored_around(run, request)
         return None
@@ -143,8 +143,8 @@ class Values(types.SimpleNamespace):
         return {name: encode(value) for name, value in vars(self).items()}
 
 
-class DensityValues(Values):
-    """A stored spectral density, with the table that its chart takes."""
+class SpectralDensity(Values):
+    """A stored spectral density, by the name that its chart knows it by."""
 
     def to_frame(self) -> pd.DataFrame:
         """One row per point of the grid."""

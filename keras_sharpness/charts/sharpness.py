@@ -70,8 +70,10 @@ def sharpness_chart(
     Reference:
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Tables 2 and 3.
     """
-    y = y or success_column(frame)
     arguments.text("title", title, optional=True, empty=True)
+    arguments.instance("frame", frame, pd.DataFrame, "a DataFrame")
+    if y is None:
+        y = success_column(frame)
     for name, column in (("x", x), ("y", y), ("color", color)):
         arguments.text(name, column)
     require_columns(frame, [x, y, color])

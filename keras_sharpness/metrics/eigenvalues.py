@@ -210,11 +210,9 @@ def hessian_eigenvalues(
     seed = arguments.seed(seed)
     arguments.boolean("eigenvectors", eigenvectors)
     wanted = 2 * k if which == "both" else k
-    if miss_probability is not None and not 0.0 < miss_probability < 1.0:
-        raise ValueError(
-            "`miss_probability` must lie between 0 and 1, or be None. "
-            f"Received: miss_probability={miss_probability}."
-        )
+    miss_probability = arguments.real(
+        "miss_probability", miss_probability, above=0.0, most=1.0, optional=True
+    )
     if initial_vectors is not None:
         initial_vectors = _check_vectors(initial_vectors, size)
     if method == "power":

@@ -128,11 +128,13 @@ class RecordedFolder:
                 settings.
         """
         path = arguments.path("path", path)
+        if settings is not None:
+            settings = checked_settings(settings)
         with as_folder_error(path, "read"):
             check_described(path, file=cls._file, noun=cls._noun)
         description = Description.load(path / cls._file)
         if settings is not None:
-            description.check_same(checked_settings(settings), path)
+            description.check_same(settings, path)
         return cls(path, description)
 
     @classmethod

@@ -9,6 +9,7 @@ import keras
 from keras_sharpness.data import SampleData
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.runs import RunFolder, RunFolderError
+from keras_sharpness.saving import ModelFileError, load_weights
 from keras_sharpness.studies.measurement import MeasurementPlan, Target
 from keras_sharpness.studies.progress import StudyProgress
 from keras_sharpness.training import train
@@ -120,14 +121,11 @@ class Member:
     def _load_start(self, model: keras.Model) -> None:
         path = self.folder.initial_weights_path
         try:
-            model.load_weights(path)
-        # As h5py and Keras name what is no file of these weights.
-        except (LookupError, OSError, RuntimeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
+            load_weights(model, path)
+        except ModelFileError as error:
             raise RunFolderError(
-                f"{path} cannot be read ({type(error).__name__}: {reason}). If "
-                "it is damaged, delete it: the same weights are made again "
-                "from the seed."
+                f"{error} If it is damaged, delete it: the same weights are "
+                "made again from the seed."
             ) from error
 
 

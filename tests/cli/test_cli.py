@@ -244,7 +244,7 @@ def test_two_outputs_are_refused(tmp_path):
     [
         (["compare", "--network=f9"], "one of F1, F2, C1, C2, C3, C4"),
         (["compare", "--dataset=none.npz"], "none.npz"),
-        (["compare", "--epsilon=0"], "must be positive"),
+        (["compare", "--epsilon=0"], "must be a positive, finite number"),
         (["compare", "--small-batch=500"], "must be smaller"),
         (["compare", "--out=/proc/none"], "/proc/none"),
         (["compare", "--maximizer=adam"], "'frank-wolfe', 'l-bfgs-b', 'best'"),

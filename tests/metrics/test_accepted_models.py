@@ -250,4 +250,4 @@ def test_a_model_that_needs_values_is_told_so():
     model(numbers(4, 5))
     model.compile("sgd", "mse", run_eagerly=True)
     with pytest.raises(ValueError, match=r"asks for the values .*keras.ops"):
-        Objective(model, numbers(4, 5), numbers(4, 3))
+        Objective(model, numbers(4, 5), numbers(4, 3)).gradient()

@@ -26,10 +26,12 @@ def test_data_that_fit(pixels):
     # Labels need not use all outputs, and may be no classes.
     assert data_mismatch(pixels, (100, 28, 28, 1), num_classes=2) is None
     assert data_mismatch(pixels, (100, 28, 28, 1)) is None
+    # Keras adds the last axis.
+    assert data_mismatch(pixels, (100, 28, 28)) is None
 
 
 @pytest.mark.parametrize(
-    "shape", [(60000, 784), (5, 28, 28), (5, 28, 28, 3), (5, 1, 28, 28)]
+    "shape", [(60000, 784), (5, 28, 28, 3), (5, 1, 28, 28)]
 )
 def test_data_of_another_shape(pixels, shape):
     assert data_mismatch(pixels, shape) == (
