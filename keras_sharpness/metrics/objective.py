@@ -236,7 +236,7 @@ class Objective(ProcessBound):
             batch_norm=self.batch_norm,
             loss_fn=loss_fn,
         )
-        self.layout.check(self.layout.read(), f"model {model.name!r}")
+        self.layout.check_own(f"model {model.name!r}")
         self._batches = data(batch_size=batch_size, dtype=self.layout.dtype)
         declared = declared_batch_size(model)
         if (
