@@ -14,9 +14,8 @@ class ModelStructure:
     """What a model is made of, remembered to notice when that changes.
 
     What is compiled stands for the layers, the variables and the dtypes that
-    it was traced with. `check` takes 4 µs for a network of four layers and a
-    third of a millisecond for one of 180, which is less than a thousandth of
-    its gradient.
+    it was traced with. `check` takes some 10 µs for a network of four layers
+    and 0.4 ms for one of 177, little beside a gradient.
 
     Args:
         model: Built `keras.Model`.

@@ -122,7 +122,8 @@ def test_damaged_initial_weights(study, blobs, finished):
 @pytest.fixture
 def read_only(finished):
     """A copy that nobody may write to, not even root, who becomes another."""
-    above = pathlib.Path(tempfile.mkdtemp())
+    # Not below a folder that root alone may enter.
+    above = pathlib.Path(tempfile.mkdtemp(dir="/tmp"))
     above.chmod(0o755)
     folder = pathlib.Path(shutil.copytree(finished[0], above / "study"))
     for path in (folder, *folder.rglob("*")):
