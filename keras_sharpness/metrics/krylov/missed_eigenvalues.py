@@ -98,22 +98,28 @@ def missed_eigenvalues(
             key=lambda pair: pair[0],
         )
 
-    def neighbours(place: int) -> np.ndarray:
-        """What may be copies of one of those found."""
-        distances = np.abs(values[found] - values[found[place]])
-        return found[distances <= margins[place]]
-
     asked = [beyond(place) for place in range(len(found))]
     chances = np.array([pair[0] for pair in asked])
     needed = 1
     outside = values[found] > (values[found] + margins)[-1]
     for place in np.flatnonzero(outside):
-        copies = neighbours(place)
-        needed = max(needed, len(copies) + 1)
-        if len(copies) < num_starts:
-            asked.append(chance(values[found[place]], copies))
-        else:
-            asked.append((1.0, starts[size:]))
+        level = values[found[place]]
+        distances = np.abs(values[found] - level)
+        nearest = found[np.argsort(distances)]
+        # What may be its copies; those that would be as good as the last value
+        # need not be.
+        least = np.count_nonzero(outside & (distances <= margins[place]))
+        needed = max(needed, least + 1)
+        asked.append(
+            min(
+                (
+                    chance(level, nearest[:count])
+                    for count in range(least, min(num_starts, len(found) + 1))
+                ),
+                key=lambda pair: pair[0],
+                default=(1.0, starts[size:]),
+            )
+        )
         concerned = values[found] + margins < values[found[place]]
         chances[concerned] = np.maximum(chances[concerned], asked[-1][0])
     # Those of the last value, and of the copies that concern it.

@@ -42,6 +42,21 @@ SPECTRA = {
 }
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_neighbour_is_no_copy(seed):
+    """Two that differ by a little more than the tolerance do not hold it up.
+
+    Random starts for two copies tell whether the first has another one; taken
+    for a copy of it, the second would ask for a third start, in vain.
+    """
+    operator = Diagonal(np.r_[1.0, 0.951, BULK])
+    found = hessian_eigenvalues(operator, k=2, tolerance=0.05, seed=seed)
+    assert np.all(found.converged)
+    np.testing.assert_allclose(found.eigenvalues, [1.0, 0.951], rtol=0.05)
+    # Of at most 100, with which it ends where it cannot be sure.
+    assert found.num_products < 60
+
+
 @pytest.mark.parametrize("name", SPECTRA)
 def test_a_loose_tolerance_finds_the_largest(name):
     """At most one search in a thousand stops at another eigenvalue."""
