@@ -9,6 +9,9 @@ import keras
 import tensorflow as tf
 
 from keras_sharpness.metrics.compiled.graph_function import GraphFunction
+from keras_sharpness.metrics.gradients.forgotten_gradients import (
+    forgotten_gradients,
+)
 
 
 class EvaluationPoint:
@@ -102,10 +105,11 @@ class EvaluationPoint:
 
         def at_present_point(*arguments):
             state = [tf.convert_to_tensor(v) for v in self._state]
-            if not reads_weights:
-                return function(state, *arguments)
-            weights = [tf.convert_to_tensor(v) for v in self._weights]
-            return function(weights, state, *arguments)
+            with forgotten_gradients():
+                if not reads_weights:
+                    return function(state, *arguments)
+                weights = [tf.convert_to_tensor(v) for v in self._weights]
+                return function(weights, state, *arguments)
 
         if key not in self._compiled:
             self._compiled[key] = GraphFunction(
