@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own storey and from those above it in this list.
 STOREYS = [
-    ("interrupts", "arguments"),
+    ("interrupts", "arguments", "reasons"),
     ("files",),
     ("results", "result_types", "version", "progress"),
     ("data", "models", "training"),

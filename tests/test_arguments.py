@@ -5,10 +5,12 @@ in turn. An argument that `WRONG` does not know fails the test: say there what
 is wrong for it.
 """
 
+import dataclasses
 import functools
 import inspect
 import pathlib
 import re
+import tempfile
 import traceback
 
 import keras
@@ -136,8 +138,10 @@ WRONG = {
     "checkpoint_seconds": NOT_NEGATIVE,
     "class_weight": CLASS_WEIGHT,
     "color": [*TEXT, "gibberish"],
+    "compile": BOOLEAN,
     "connection": OBJECT,
     "curve": CHOICE,
+    "custom_objects": [True, 2.5, "gibberish", [], OTHER],
     "data": OBJECT,
     "data_dir": PATH,
     "density": OBJECT,
@@ -252,6 +256,11 @@ WRONG = {
     "start": VECTOR,
     "start_name": TEXT,
     "state": [True, 2.5, "gibberish", OTHER, [np.ones(3)]],
+    "source": [None, True, 2.5, "", [], OTHER],
+    "first": OBJECT,
+    "second": OBJECT,
+    "x_shape": [None, True, 2.5, "gibberish", [[3]], [np.nan], [1j], OTHER],
+    "x_values": OBJECT[1:],
     "steps": [True, "gibberish", [1.0], MASKED, OBJECTS, OTHER],
     "stop": FUNCTION,
     "subspace": VECTOR,
@@ -276,11 +285,15 @@ WRONG = {
     "validation_data": [True, 2.5, "gibberish", [], (1,), OTHER],
     "value": CHOICE,
     "variables": [2.5, "gibberish", OTHER],
+    "version": [*TEXT, ""],
     "w": VECTOR,
     "which": CHOICE,
     "x": SAMPLES,
     "y": SAMPLES,
 }
+WRONG |= dict.fromkeys(
+    (field.name for field in dataclasses.fields(ks.saving.Limits)), COUNT
+)
 # What only one of the names takes so: another meaning, or None as well.
 OWN = {
     ("ClassificationData", "class_names"): [
@@ -329,6 +342,8 @@ OWN = {
         {"a": OTHER},
     ],
     ("take", "seed"): SEED,
+    ("data_mismatch", "num_classes"): COUNT,
+    ("load_model", "name"): TEXT,
     ("Target", "start"): VECTOR,
     ("plane_through", "names"): [
         True,
@@ -424,6 +439,16 @@ def pair():
     return {"start": start, "end": start + 1.0}
 
 
+@functools.cache
+def model_file():
+    """The content of a file of a small model, and what is in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "small.keras")
+        small_model().save(path)
+        content = path.read_bytes()
+    return content, ks.saving.inspect_model(content)
+
+
 def drawn(name):
     return lambda _: {name: results()[name]}
 
@@ -434,6 +459,7 @@ def measured(**options):
 
 QUIET = {"progress": False}
 LANDSCAPE, CHARTS, METRICS = ks.landscape, ks.charts, ks.metrics
+SAVING = ks.saving
 # Every public name with arguments that are right; the folder is a new one.
 CALLS = {
     ks.Objective: lambda _: {"model": small_model(), "x": X, "y": Y},
@@ -542,6 +568,22 @@ CALLS = {
     },
     ks.runs.StudyFolder.open: lambda folder: {"path": folder / "study"},
     ks.runs.find_studies: lambda folder: {"root": folder},
+    SAVING.Limits: lambda _: {},
+    SAVING.keras_version_problem: lambda _: {},
+    SAVING.inspect_model: lambda _: {"source": model_file()[0]},
+    SAVING.load_model: lambda _: {"source": model_file()[0]},
+    SAVING.load_weights: lambda folder: {
+        "model": small_model(),
+        "path": folder / "small.weights.h5",
+    },
+    SAVING.data_mismatch: lambda _: {
+        "model": model_file()[1],
+        "x_shape": (12, 3),
+    },
+    SAVING.architecture_mismatch: lambda _: {
+        "first": model_file()[1],
+        "second": model_file()[1],
+    },
     CHARTS.Section: lambda _: {"heading": "Heading"},
     CHARTS.bundle_chart: drawn("bundle"),
     CHARTS.chart_config: lambda _: {},
@@ -587,7 +629,7 @@ CALLS = {
     },
 }
 # Public names without arguments of their own to check: results, errors, and
-# models that share the base of those above. `saving` has tests of its own.
+# models that share the base of those above.
 OTHERS = {
     *("CheckpointError", "RunFolderError", "TrainingDivergedError"),
     *("Check", "CheckRow", "Diagonal", "Eigenvalues", "FrobeniusNorm"),
@@ -597,6 +639,9 @@ OTHERS = {
     *("F2", "C2", "C3", "C4", "NAMES", "RUN_FORMAT", "__version__"),
     *("callbacks", "charts", "data", "landscape", "metrics", "models", "runs"),
     *("saving", "studies", "training"),
+    *("KerasSharpnessError", "ModelFileError", "UnsafeModelError"),
+    *("LayerDescription", "ModelDescription"),
+    "inspect_model_file",
 }
 # The keywords of callbacks that stand in a `TypedDict`.
 SHARED = ("frequency", "max_seconds", "max_share")
@@ -668,6 +713,7 @@ def test_every_public_name_is_walked():
         ks.metrics,
         ks.models,
         ks.runs,
+        ks.saving,
         ks.studies,
         ks.training,
     ):

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal
 
-from keras_sharpness.saving import KerasSharpnessError, short_reason
+from keras_sharpness.reasons import short_reason
+from keras_sharpness.saving import KerasSharpnessError
 from work.keras_state import IN_USE
 from work.pace import Stopwatch
 

@@ -3,7 +3,6 @@
 import abc
 import contextlib
 import os
-import textwrap
 import time
 import warnings
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from keras_sharpness.callbacks._training_state import (
 )
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.progress import ProgressOption
+from keras_sharpness.reasons import short_reason
 from keras_sharpness.results import Result
 
 _NAN = float("nan")
@@ -283,7 +283,7 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
         except Exception as error:
             # Whatever it is: what was trained so far is worth more.
             self._values = dict.fromkeys(self._values, _NAN)
-            self._say(f"{self.name} is NaN: {_in_short(error)}", once="NaN")
+            self._say(f"{self.name} is NaN: {_named(error)}", once="NaN")
         seconds = time.perf_counter() - began
         self._seconds += seconds
         self._budget.add(seconds)
@@ -306,8 +306,7 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
         except Exception as error:
             # A full disk, say. The results are kept all the same.
             self._say(
-                f"A histogram of {self.name} was not written: "
-                f"{_in_short(error)}",
+                f"A histogram of {self.name} was not written: {_named(error)}",
                 once="histogram",
             )
 
@@ -328,8 +327,9 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
             warnings.warn(text, stacklevel=2)
 
 
-def _in_short(error: Exception) -> str:
-    """What an error says, on one line; TensorFlow's may fill many screens."""
-    kind = type(error).__name__
-    text = textwrap.shorten(str(error), 300, placeholder=" …")
-    return text if isinstance(error, FloatingPointError) else f"{kind}: {text}"
+def _named(error: Exception) -> str:
+    """What an error says; of our own the words alone."""
+    reason = short_reason(error)
+    if isinstance(error, FloatingPointError):
+        return reason
+    return f"{type(error).__name__}: {reason}"

@@ -20,8 +20,9 @@ def one_line_errors() -> Iterator[None]:
         import keras  # noqa: F401
         import tensorflow as tf
 
+        from keras_sharpness.reasons import short_reason
         from keras_sharpness.runs import RunFolderError
-        from keras_sharpness.saving import KerasSharpnessError, short_reason
+        from keras_sharpness.saving import KerasSharpnessError
 
     refused = (
         FloatingPointError,

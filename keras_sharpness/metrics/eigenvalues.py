@@ -14,6 +14,7 @@ from keras_sharpness.metrics.krylov.basis_dtype import (
     BasisDtype,
     choose_basis_dtype,
     rounding_of_products,
+    underflow_of_products,
 )
 from keras_sharpness.metrics.krylov.power_iteration import power_iteration
 from keras_sharpness.metrics.krylov.thick_restart import (
@@ -39,8 +40,9 @@ class Eigenvalues(Result):
         eigenvalues: Array (k,), descending; (2k,) for both ends.
         residuals: Array (k,). ‖H u − λ u‖ with ‖u‖ = 1, and for `"lanczos"`
             what rounding may add: `(10 ε + 2 η) ‖H‖`, ε being the machine
-            epsilon of the basis and η that of the products. An eigenvalue of
-            H lies within this distance of λ.
+            epsilon of the basis and η that of the products, and what may have
+            underflowed: in float32 `√P` 1e-38, so that 0 is said to be no more
+            exact. An eigenvalue of H lies within this distance of λ.
         converged: Array (k,), bool. Whether ‖H u − λ u‖ is as small as
             `tolerance` asks, or as rounding allows, and for `"lanczos"` the
             chance that an eigenvalue which belongs before this one was missed
@@ -234,6 +236,7 @@ def hessian_eigenvalues(
             "block_size": block_size,
             "basis_dtype": basis_dtype,
             "rounding": rounding_of_products(operator),
+            "underflow": underflow_of_products(operator),
             "miss_probability": miss_probability,
         }
     with track("Hessian eigenvalues", limit, progress) as advance:

@@ -59,10 +59,6 @@ from keras_sharpness.metrics.process_bound import ProcessBound, check_process
 from keras_sharpness.metrics.weights import WeightLayout, check_state
 from keras_sharpness.models.first_call import declared_batch_size, is_built
 
-# Evaluated without compiling when the objective is made: InceptionV3 takes
-# 0.25 s, to compile its loss one second, its gradient four.
-_FEW_BATCHES = 8
-
 
 class Objective(ProcessBound):
     """The loss over a data set as a function of the trainable weights.
@@ -534,38 +530,23 @@ class Objective(ProcessBound):
             yield
 
     def _loss_and_last_gradient(self) -> tuple[float, np.ndarray]:
-        """The loss and its gradient by the last layer; few batches eagerly.
-
-        Whatever is random before that layer, or in the data, shows in it, for
-        the time of a forward pass; the whole gradient takes seconds to compile.
-        """
+        # By the last two variables, for the time of a forward pass: what is
+        # random before them, or in the data, shows there.
         places = range(len(self.layout.paths))[-2:]
-        differentiate = naming_layers(
+        with self._at(None):
+            loss, gradient = self._evaluation.differentiated(
+                self._gradient_by(places), self._batches, self._share
+            )
+        return loss, gradient / self._scale
+
+    def _gradient_of_batch(self) -> Callable:
+        return self._point.compile("gradient", self._gradient_by(None))
+
+    def _gradient_by(self, places: Sequence[int] | None) -> Callable:
+        return naming_layers(
             self.model,
             Derivatives(self._batch_loss, places).gradient,
             twice=False,
-        )
-        loss, total = 0.0, np.zeros(self.layout.size_of(places))
-        with self._at(None):
-            for index, batch in enumerate(self._batches):
-                run = (
-                    functools.partial(self._point.call, differentiate)
-                    if index < _FEW_BATCHES
-                    else self._point.compile("last gradient", differentiate)
-                )
-                mean, gradient = run(*batch[:3], self._share(batch))
-                add(total, gradient)
-                loss += batch.size * float(mean)
-        return loss / self.num_samples, total / self._scale
-
-    def _gradient_of_batch(self) -> Callable:
-        return self._point.compile(
-            "gradient",
-            naming_layers(
-                self.model,
-                Derivatives(self._batch_loss).gradient,
-                twice=False,
-            ),
         )
 
     def _share(self, batch: Batch) -> tf.Tensor:

@@ -7,8 +7,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_sharpness.reasons import short_reason
+
 # What code of the caller's own may raise when it is called.
-_FAILURES = (
+CALL_FAILURES: tuple[type[Exception], ...] = (
     AttributeError,
     LookupError,
     NotImplementedError,
@@ -80,11 +82,11 @@ def build(
         elif has_call and not _build_for_any_size(model, x):
             with keras.StatelessScope():
                 model(x, training=False)
-    except _FAILURES as error:
+    except CALL_FAILURES as error:
         raise ValueError(
             f"The weights of model {model.name!r} are not built yet, and "
             "calling it on a batch of `x` fails. Call the model on a batch "
-            f"first. Received: {type(error).__name__}: {in_one_line(error)}"
+            f"first. Received: {type(error).__name__}: {short_reason(error)}"
         ) from error
     if not is_built(model):
         raise ValueError(
@@ -98,12 +100,6 @@ def build(
         )
 
 
-def in_one_line(error: Exception) -> str:
-    """What Keras or TensorFlow says, without line breaks and bold letters."""
-    plain = str(error).replace("\x1b[1m", "").replace("\x1b[0m", "")
-    return " ".join(plain.split())[:300]
-
-
 def _build_for_any_size(model: keras.Model, x: Any) -> bool:
     """Builds without a size of the batch; says whether that could be done."""
     if not all(isinstance(t, tf.Tensor) for t in keras.tree.flatten(x)):
@@ -113,7 +109,7 @@ def _build_for_any_size(model: keras.Model, x: Any) -> bool:
             # Keras', where the layers cannot tell what they build.
             warnings.simplefilter("ignore")
             model(keras.tree.map_structure(_of_any_size, x), training=False)
-    except _FAILURES:
+    except CALL_FAILURES:
         # Code of the caller's own that asks for the size of a batch.
         return False
     return model.built

@@ -15,7 +15,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "load": ["load_model"],
         "load_weights": ["load_weights"],
         "mismatch": ["architecture_mismatch", "data_mismatch"],
-        "reasons": ["short_reason"],
     },
 )
 
@@ -33,5 +32,4 @@ __all__ = [
     "keras_version_problem",
     "load_model",
     "load_weights",
-    "short_reason",
 ]

@@ -5,6 +5,8 @@ import math
 import os
 from typing import Any
 
+from keras_sharpness import arguments
+from keras_sharpness.reasons import short_reason
 from keras_sharpness.saving import _texts as texts
 from keras_sharpness.saving.archive import WEIGHTS, Archive, read_archive
 from keras_sharpness.saving.classes import check_classes
@@ -23,9 +25,8 @@ from keras_sharpness.saving.layers import (
     layer_table,
     model_weights,
 )
-from keras_sharpness.saving.limits import Limits
+from keras_sharpness.saving.limits import Limits, chosen
 from keras_sharpness.saving.older_names import use_current_names
-from keras_sharpness.saving.reasons import short_reason
 from keras_sharpness.saving.shapes import FileShapes
 from keras_sharpness.saving.weights import StoredWeights, read_weights
 
@@ -133,13 +134,19 @@ def inspected(
         ModelFileError: As for `inspect_model`.
         UnsafeModelError: As for `inspect_model`.
     """
-    if custom_objects is not None and not isinstance(custom_objects, dict):
-        raise ValueError(
-            "`custom_objects` must be a dict from names to classes and "
-            f"functions. Received: custom_objects={custom_objects!r}. Pass "
-            'e.g. `custom_objects={"MyLayer": MyLayer}`.'
+    if not isinstance(source, bytes | bytearray | memoryview):
+        arguments.path("source", source)
+    arguments.text("name", name, optional=True, empty=True)
+    arguments.boolean("compile", compile)
+    if custom_objects is not None:
+        arguments.instance(
+            "custom_objects",
+            custom_objects,
+            dict,
+            "a dict from names to classes and functions",
+            'Pass e.g. `custom_objects={"MyLayer": MyLayer}`.',
         )
-    limits = limits or Limits.of_this_machine()
+    limits = chosen(limits)
     archive = read_archive(source, name, limits)
     try:
         return _inspected(

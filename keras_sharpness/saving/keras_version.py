@@ -2,6 +2,8 @@
 
 import importlib.metadata
 
+from keras_sharpness import arguments
+
 _SAFE, _SAFE_3_12 = (3, 15, 1), (3, 12, 3)
 
 
@@ -26,7 +28,9 @@ def keras_version_problem(version: str | None = None) -> str | None:
     assert "Keras 3.14.1" in ks.saving.keras_version_problem("3.14.1")
     ```
     """
-    version = version or importlib.metadata.version("keras")
+    if version is None:
+        version = importlib.metadata.version("keras")
+    arguments.text("version", version)
     numbers = tuple(
         int("".join(c for c in part if c.isdigit()) or 0)
         for part in version.split(".")[:3]

@@ -5,6 +5,8 @@ from typing import Self
 
 import psutil
 
+from keras_sharpness import arguments
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -49,6 +51,10 @@ class Limits:
     objects: int = 100_000
     seconds: int = 10
 
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            arguments.integer(field.name, getattr(self, field.name), least=1)
+
     @classmethod
     def of_this_machine(cls) -> Self:
         """Sizes that fit into the memory that is free now."""
@@ -56,3 +62,22 @@ class Limits:
         # buffer of them, and the variables.
         size = psutil.virtual_memory().available // 4
         return cls(file_bytes=size, unpacked_bytes=size, activations=size // 4)
+
+
+def chosen(limits: Limits | None) -> Limits:
+    """The limits of a caller, or those of this machine.
+
+    Args:
+        limits: `Limits`, or None.
+
+    Returns:
+        `Limits`.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if limits is None:
+        return Limits.of_this_machine()
+    return arguments.instance(
+        "limits", limits, Limits, "a Limits", "Pass e.g. `saving.Limits()`."
+    )

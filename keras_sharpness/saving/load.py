@@ -11,13 +11,13 @@ import keras
 
 # The package's own networks are found by the name they were saved under.
 import keras_sharpness.models  # noqa: F401
+from keras_sharpness.reasons import short_reason
 from keras_sharpness.saving import _texts as texts
 from keras_sharpness.saving.archive import CONFIG, WEIGHTS
 from keras_sharpness.saving.building import BUILDERS, Needs, for_building, needs
 from keras_sharpness.saving.errors import ModelFileError
 from keras_sharpness.saving.inspect import Inspected, inspected
 from keras_sharpness.saving.limits import Limits
-from keras_sharpness.saving.reasons import short_reason
 from keras_sharpness.saving.weights import written_anew
 
 # Seeds are made that no file holds.

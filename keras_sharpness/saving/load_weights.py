@@ -6,10 +6,11 @@ import tempfile
 
 import keras
 
+from keras_sharpness import arguments
+from keras_sharpness.reasons import short_reason
 from keras_sharpness.saving import _texts as texts
 from keras_sharpness.saving.archive import read_file
-from keras_sharpness.saving.limits import Limits
-from keras_sharpness.saving.reasons import short_reason
+from keras_sharpness.saving.limits import Limits, chosen
 from keras_sharpness.saving.weights import read_weights, written_anew
 
 
@@ -51,9 +52,11 @@ def load_weights(
     ks.saving.load_weights(model, path)
     ```
     """
+    arguments.instance("model", model, keras.Model, "a keras.Model")
+    path = arguments.path("path", path)
+    limits = chosen(limits)
     name = str(path).replace("`", "'")
-    limits = limits or Limits.of_this_machine()
-    content = read_file(pathlib.Path(path), name, limits)
+    content = read_file(path, name, limits)
     stored = read_weights(content, name, limits)
     try:
         with tempfile.TemporaryDirectory(prefix="keras-sharpness-") as folder:

@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.saving.description import ModelDescription, Shape
 
 
@@ -45,6 +47,13 @@ def data_mismatch(
     )
     ```
     """
+    _check_description("model", model)
+    shape = arguments.array("x_shape", x_shape, shape=(None,))
+    x_shape = tuple(int(size) for size in shape)
+    arguments.integer("num_classes", num_classes, least=1, optional=True)
+    if x_values is not None:
+        arguments.instance("x_values", x_values, np.ndarray, "a NumPy array")
+        arguments.real_array("x_values", x_values, dtype=None)
     if len(model.input_shapes) > 1:
         return (
             "Data do not fit the model: model expects "
@@ -133,6 +142,8 @@ def architecture_mismatch(
     assert "layer 1 `last` has shape (3, 1)" in message
     ```
     """
+    _check_description("first", first)
+    _check_description("second", second)
     start = "These minima cannot be interpolated:"
     end = "Choose models of one architecture."
     rows = itertools.zip_longest(_weighted(first), _weighted(second))
@@ -150,6 +161,16 @@ def architecture_mismatch(
                     f"{_text(two)} in `{second.name}`. {end}"
                 )
     return None
+
+
+def _check_description(name: str, value: Any) -> None:
+    arguments.instance(
+        name,
+        value,
+        ModelDescription,
+        "a ModelDescription",
+        "`inspect_model` makes them.",
+    )
 
 
 def _weighted(model: ModelDescription) -> list:

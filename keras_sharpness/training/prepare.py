@@ -6,28 +6,29 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_sharpness import arguments
 from keras_sharpness.models.first_call import (
     build,
-    declared_batch_size,
-    in_one_line,
     is_built,
 )
 from keras_sharpness.training import checks, targets
 from keras_sharpness.training.compiling import (
     check_added,
     check_trainable,
-    first_outputs,
     has_loss,
+)
+from keras_sharpness.training.fitting import (
+    check_last_batch,
+    check_masked,
+    check_targets,
+    check_validation,
+    first_samples,
+    outputs_of,
 )
 from keras_sharpness.training.plan import Plan
 from keras_sharpness.training.step import Data, to_device
 from keras_sharpness.training.xla import gains_from_xla
-
-# Enough outputs to tell logits from probabilities.
-_NUM_PROBED = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,17 +98,16 @@ def prepare(
         num_validation_samples=num_validation_samples,
         **numbers,
     )
-    size = declared_batch_size(model) or _NUM_PROBED
-    probe = _rows(arrays, slice(size))
+    probe = first_samples(model, arrays)
     if not is_built(model):
         build(model, to_device(probe.x))
     check_weights(model)
     if not needs_targets:
         check_added(model, probe.x)
-    _check_last_batch(model, arrays, num_samples % plan.batch_size)
+    check_last_batch(model, arrays, num_samples % plan.batch_size)
     if loss is None and model.compiled:
         loss = model.loss
-    outputs = _outputs(model, probe.x)
+    outputs = outputs_of(model, probe.x)
     check_targets(arrays, "", num_samples, outputs, loss)
     check_masked(model, arrays, "", loss)
     if validation is not None:
@@ -181,145 +181,6 @@ def check_data(
     return Data(x, y, rest[0] if rest else None), num_samples
 
 
-def check_validation(
-    model: keras.Model, validation: Data, data: Data, outputs: Any, loss: Any
-) -> None:
-    """Refuses validation data that the model or the loss would not take.
-
-    Args:
-        model: `keras.Model`.
-        validation: `Data` of arrays.
-        data: `Data` of arrays that the model is trained on.
-        outputs: Array or nest of arrays. The model's outputs for the first of
-            these.
-        loss: Loss as `model.compile` takes it.
-
-    Raises:
-        ValueError: If they do not fit.
-    """
-    for name in ("x", "y"):
-        own, other = getattr(validation, name), getattr(data, name)
-        if _structure(own) != _structure(other):
-            raise ValueError(
-                f"`validation {name}` must be nested as `{name}`, "
-                f"{_shapes(other)}. Received: {_shapes(own)}. Prepare both in "
-                "one way."
-            )
-    size = declared_batch_size(model) or _NUM_PROBED
-    probe = _rows(validation, slice(size))
-    num_samples = len(keras.tree.flatten(validation.x)[0])
-    try:
-        found = first_outputs(model, probe.x)
-    except Exception as error:
-        raise ValueError(
-            f"`validation x` does not fit the model {model.name!r}. Received: "
-            f"{_shapes(validation.x)}; it is trained on {_shapes(data.x)}. "
-            "Prepare both in one way."
-        ) from error
-    check_targets(validation, "validation ", num_samples, found, loss)
-    if not _takes(loss, probe.y, found) and _takes(
-        loss, _rows(data, slice(size)).y, outputs
-    ):
-        raise ValueError(
-            "`validation y` does not fit the loss. Received: "
-            f"{_shapes(validation.y)}; the model is trained on "
-            f"{_shapes(data.y)}. Prepare both in one way."
-        )
-
-
-def _structure(nest: Any) -> Any:
-    return keras.tree.map_structure(lambda _: None, nest)
-
-
-def _shapes(nest: Any) -> str:
-    leaves = keras.tree.flatten(nest)
-    return ", ".join(f"shape {a.shape} of {a.dtype}" for a in leaves)
-
-
-def _takes(loss: Any, y: Any, outputs: Any) -> bool:
-    """Whether a single loss can be computed; True where it is not known."""
-    if loss is None or keras.tree.is_nested(loss) or keras.tree.is_nested(y):
-        return True
-    if isinstance(loss, str) or keras.tree.is_nested(outputs):
-        return True
-    try:
-        keras.losses.get(loss)(y, outputs)
-    except Exception:
-        return False
-    return True
-
-
-def check_masked(
-    model: keras.Model, data: Data, prefix: str, loss: Any
-) -> None:
-    """Refuses NaN and infinity that reach the outputs or the loss.
-
-    Args:
-        model: `keras.Model`, built.
-        data: `Data` of arrays.
-        prefix: Str. What stands before the names in messages.
-        loss: Loss as `model.compile` takes it. One that only the model itself
-            knows, or of outputs without names, shows in the first batch.
-
-    Raises:
-        ValueError: If an output or a loss of these samples is not finite.
-    """
-    bad = checks.not_finite_samples(data.x) | checks.not_finite_samples(data.y)
-    numbers = np.flatnonzero(bad)
-    if not len(numbers):
-        return
-    size = declared_batch_size(model) or _NUM_PROBED
-    part = _rows(data, np.resize(numbers, size))
-    outputs = _outputs(model, part.x)
-    values = [
-        targets.losses_of(single, y, output)
-        for _, y, output, single in _pairs("y", part.y, outputs, loss)
-    ]
-    if all(
-        np.all(np.isfinite(value))
-        for value in [*keras.tree.flatten(outputs), *values]
-    ):
-        return
-    for name in ("x", "y"):
-        checks.check_finite(
-            prefix + name,
-            getattr(data, name),
-            remedy="Remove or replace these samples, or mask them in the loss.",
-        )
-
-
-def _outputs(model: keras.Model, x: Any) -> Any:
-    try:
-        return first_outputs(model, x)
-    except (TypeError, ValueError, tf.errors.OpError) as error:
-        kinds = keras.tree.map_structure(lambda a: (a.shape, str(a.dtype)), x)
-        raise ValueError(
-            f"`x` does not fit model {model.name!r}. Received: {kinds}. "
-            f"Reshape or convert `x`. Keras says: {in_one_line(error)}"
-        ) from error
-
-
-def _check_last_batch(model: keras.Model, data: Data, size: int) -> None:
-    """Refuses a short last batch where the model fixes the size."""
-    declared = declared_batch_size(model)
-    if declared is None or size == 0:
-        return
-    try:
-        first_outputs(model, _rows(data, slice(size)).x)
-    except (ValueError, tf.errors.InvalidArgumentError) as error:
-        raise ValueError(
-            f"The inputs of model {model.name!r} fix the size of a batch to "
-            f"{declared}. Received: a last batch of {size} samples. Pass "
-            f"`batch_size={declared}` and a multiple of {declared} samples."
-        ) from error
-
-
-def _rows(data: Data, numbers: Any) -> Data:
-    return keras.tree.map_structure(
-        lambda array: None if array is None else array[numbers], data
-    )
-
-
 def check_weights(model: keras.Model) -> None:
     """Refuses a model with NaN or infinity in its weights.
 
@@ -335,57 +196,6 @@ def check_weights(model: keras.Model) -> None:
             keras.ops.convert_to_numpy(weight),
             remedy="Initialise the model anew, or load good weights.",
         )
-
-
-def check_targets(
-    data: Data,
-    prefix: str,
-    num_samples: int,
-    outputs: Any,
-    loss: Any,
-) -> None:
-    """Refuses targets, or a loss, that do not fit the model's outputs.
-
-    Args:
-        data: `Data` of arrays.
-        prefix: Str. What stands before the names in messages.
-        num_samples: Int. Samples N.
-        outputs: Array (n, ...) or flat nest of arrays. The model's outputs
-            for a few samples.
-        loss: Loss as `model.compile` takes it.
-
-    Raises:
-        ValueError: If they do not fit.
-    """
-    for name, y, output, single in _pairs(f"{prefix}y", data.y, outputs, loss):
-        spec = targets.loss_spec(single)
-        shape = (num_samples, *output.shape[1:])
-        targets.check_targets(name, y, shape, spec)
-        targets.check_probabilities(output, spec)
-
-
-def _pairs(name: str, y: Any, outputs: Any, loss: Any) -> list[tuple]:
-    """Targets, outputs and losses that belong together, where that is plain."""
-    nests = dict | list | tuple
-    if isinstance(y, np.ndarray) and isinstance(outputs, np.ndarray):
-        return [(name, y, outputs, loss)]
-    if isinstance(y, dict) and isinstance(outputs, dict):
-        keys = list(outputs)
-    elif isinstance(y, list | tuple) and isinstance(outputs, list | tuple):
-        keys = list(range(len(outputs)))
-    else:
-        return []
-    losses = loss if isinstance(loss, nests) else dict.fromkeys(keys, loss)
-    if isinstance(losses, list | tuple):
-        losses = dict(enumerate(losses))
-    return [
-        pair
-        for key in keys
-        if key in losses and (isinstance(y, list | tuple) or key in y)
-        for pair in _pairs(
-            f"{name}[{key!r}]", y[key], outputs[key], losses[key]
-        )
-    ]
 
 
 def check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:

@@ -34,19 +34,10 @@ from tests.saving import (  # noqa: F401
 from tests.saving.files import (
     layer,
     members,
-    small_model,
     with_config,
     write_archive,
 )
 from tests.saving.hostile import HOSTILE
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """Path of a small model, not to be changed."""
-    path = tmp_path_factory.mktemp("small") / "small.keras"
-    small_model().save(path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -23,19 +23,10 @@ from tests.saving.files import (
     METADATA,
     WEIGHTS,
     members,
-    small_model,
     with_config,
     with_weights,
     write_archive,
 )
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """Path of a small model, not to be changed."""
-    path = tmp_path_factory.mktemp("models") / "small.keras"
-    small_model().save(path)
-    return path
 
 
 def lines_of(error):

@@ -25,14 +25,6 @@ from tests.saving.files import (
 from tests.saving.hostile_graphs import call, functional, node, tensor, write
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """Path of a small model, not to be changed."""
-    path = tmp_path_factory.mktemp("small") / "small.keras"
-    small_model().save(path)
-    return path
-
-
 def endless(content):
     """An HDF5 file whose list of free places leads back to itself."""
     content = bytearray(content)

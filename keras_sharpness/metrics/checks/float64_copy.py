@@ -8,24 +8,16 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_sharpness.metrics.batches import Batch
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.other_data import losses_of, rebuilt
+from keras_sharpness.models.first_call import CALL_FAILURES
 
 _FLOATS = ("float16", "bfloat16", "float32", "mixed_float16", "mixed_bfloat16")
 # What layers and models of the caller's own are known to raise when they are
 # built from their configuration, or when they mix in float32 constants.
-_CANNOT_COPY = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    TypeError,
-    ValueError,
-    tf.errors.OpError,
-)
+_CANNOT_COPY = (*CALL_FAILURES, ArithmeticError)
 
 
 class NoFloat64CopyError(Exception):

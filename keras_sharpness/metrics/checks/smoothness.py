@@ -11,6 +11,9 @@ from keras_sharpness.metrics.checks.precision import epsilon
 from keras_sharpness.metrics.compiled.needed_operations import (
     needed_operations,
 )
+from keras_sharpness.metrics.gradients.forgotten_gradients import (
+    forgotten_gradients,
+)
 from keras_sharpness.metrics.objective import Objective
 
 # TensorFlow's operations that are piecewise linear, or pick one of several.
@@ -89,8 +92,13 @@ def smoothness(objective: Objective) -> Smoothness:
             model.non_trainable_variables,
         )
     )
+
+    def value(*arguments: Any) -> tf.Tensor:
+        with forgotten_gradients():
+            return objective._batch_loss.value(*arguments)
+
     graph = (
-        tf.function(objective._batch_loss.value, autograph=False)
+        tf.function(value, autograph=False)
         .get_concrete_function(weights, state, *batch[:3])
         .graph
     )

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
@@ -39,6 +40,22 @@ def choose_basis_dtype(
         return arguments.one_of("basis_dtype", wanted, BasisDtype)
     layout = getattr(getattr(operator, "objective", None), "layout", None)
     return "float32" if getattr(layout, "dtype", "") == "float32" else "float64"
+
+
+def underflow_of_products(operator: LinearOperator) -> float:
+    """The length below which a product may have become zero.
+
+    Args:
+        operator: `LinearOperator`.
+
+    Returns:
+        Float. Of a curvature operator `√P` times the smallest normal number in
+        the dtype of the weights; of others 0.
+    """
+    layout = getattr(getattr(operator, "objective", None), "layout", None)
+    if layout is None:
+        return 0.0
+    return float(np.sqrt(layout.size) * np.finfo(layout.dtype).tiny)
 
 
 def rounding_of_products(operator: LinearOperator) -> float:

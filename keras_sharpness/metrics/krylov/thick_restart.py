@@ -53,6 +53,7 @@ def thick_restart_lanczos(
     initial_vectors: np.ndarray | None = None,
     basis_dtype: BasisDtype = "float64",
     rounding: float = 0.0,
+    underflow: float = 0.0,
     miss_probability: float | None = 1e-3,
 ) -> Extremes:
     """The n largest or smallest eigenvalues of a symmetric operator, or both.
@@ -83,6 +84,7 @@ def thick_restart_lanczos(
             combinations of them, where there are more.
         basis_dtype: Str. What the vectors are kept in.
         rounding: Float. Machine epsilon of the products.
+        underflow: Float. The length below which a product may be zero.
         miss_probability: Float, or None to stop by the residuals alone;
             `initial_vectors` then stand in for random ones.
 
@@ -176,7 +178,7 @@ def thick_restart_lanczos(
     unit = lanczos.unit or 1.0
     return Extremes(
         values=ritz.values[found] * unit,
-        residuals=(ritz.residuals[found] + floor) * unit,
+        residuals=(ritz.residuals[found] + floor) * unit + underflow,
         settled=settled,
         converged=converged,
         vectors=lambda: lanczos.vectors(ritz.coordinates[:, found]),

@@ -36,8 +36,8 @@ from keras_sharpness.metrics.normalization.folding import (
 from keras_sharpness.models.first_call import (
     build,
     declared_batch_size,
-    in_one_line,
 )
+from keras_sharpness.reasons import short_reason
 
 # `loss_fn(model, batch)`: a batch is what the data yield, x, (x, y) or
 # (x, y, sample_weight).
@@ -316,7 +316,7 @@ class BatchLoss:
                 "of tensors, by `.numpy()` or `if`, and a compiled function "
                 "has none; `run_eagerly=True` changes only `fit`. Use "
                 "`keras.ops`, e.g. `where` and `cond`. Keras says: "
-                f"{in_one_line(error)}"
+                f"{short_reason(error)}"
             ) from error
 
     def runs_on(self, batch: Batch) -> bool:
@@ -371,7 +371,7 @@ class BatchLoss:
             raise ValueError(
                 f"The data do not fit model {model.name!r}: it expects "
                 f"{expected}, a batch of `x` has {shapes}. {remedy} "
-                f"Keras says: {in_one_line(error)}"
+                f"Keras says: {short_reason(error)}"
             ) from error
 
     def _first_loss(self, batch: Batch, output: Any) -> None:

@@ -1,7 +1,9 @@
 """Errors of other libraries as one line that can be shown."""
 
+import re
 import textwrap
 
+_BOLD = re.compile(r"\x1b\[\d*m")
 _LONGEST, _MOST_READ = 400, 20_000
 
 
@@ -20,13 +22,13 @@ def short_reason(error: BaseException) -> str:
     Example:
 
     ```python
-    from keras_sharpness.saving import short_reason
+    from keras_sharpness.reasons import short_reason
 
     error = ValueError("outer. Exception encountered: inner")
     assert short_reason(error) == "inner."
     ```
     """
-    text = _without_graph(str(error))
+    text = _without_graph(_BOLD.sub("", str(error)))
     text = text.rpartition("Exception encountered: ")[2]
     text = text.partition(" Full object config:")[0][:_MOST_READ]
     text = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
