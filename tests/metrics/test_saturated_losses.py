@@ -275,3 +275,20 @@ def test_what_underflows_is_said():
     rows = {row.name: row for row in ks.check(objective).rows}
     assert rows["precision"].verdict == "fail"
     assert rows["precision"].value > 0.99
+
+
+@pytest.mark.parametrize("distance", [60.0, 86.0, 120.0])
+def test_eigenvalues_lie_within_what_they_report(distance):
+    """Also at 86, where p is subnormal, and at 120, where it is 0."""
+    problem = Problem(distance)
+    objective = ks.Objective(
+        problem.model(), problem.x, problem.y, loss=SPARSE(from_logits=True)
+    )
+    found = ks.hessian_eigenvalues(objective, k=2, tolerance=1e-4)
+    true = np.linalg.eigvalsh(problem.matrix(problem.curvature))[:-3:-1]
+    # The oracle's exponentials are of logits in float64, the network's are
+    # rounded: that is no error of the search.
+    rounded = problem.tolerance * true
+    errors = np.abs(found.eigenvalues - true)
+    assert np.all(errors <= found.residuals + rounded)
+    assert np.all(found.residuals > 0.0)
