@@ -15,7 +15,7 @@ import numpy as np
 
 import keras_sharpness as ks
 from keras_sharpness.metrics import HessianOperator
-from keras_sharpness.metrics.compiled import batch_parts
+from keras_sharpness.metrics.backend.tensorflow import batch_parts
 
 CASES = (
     ("F1", 16000, ("whole", "parts")),

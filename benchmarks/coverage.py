@@ -20,10 +20,10 @@ from scipy.special import stdtrit
 
 import keras_sharpness as ks
 from keras_sharpness.metrics.frobenius_norm import hessian_frobenius_norm
-from keras_sharpness.metrics.krylov.negative_curvature import (
+from keras_sharpness.metrics.numerics.negative_curvature import (
     negative_curvature,
 )
-from keras_sharpness.metrics.krylov.tridiagonal import gauss_quadratures
+from keras_sharpness.metrics.numerics.tridiagonal import gauss_quadratures
 
 SEEDS = range(400)
 PROBES = (2, 4, 8, 32)

@@ -3,7 +3,9 @@
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
+from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
+    ReusedMemory,
+)
 from keras_sharpness.metrics.objective import Objective
 
 

@@ -9,7 +9,9 @@ from keras_sharpness.landscape.combinations import Combinations
 from keras_sharpness.landscape.endpoints import Endpoint, StatePath
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.metrics import Objective
-from keras_sharpness.metrics.compiled.packed_weights import MovedWeights
+from keras_sharpness.metrics.backend.tensorflow.packed_weights import (
+    MovedWeights,
+)
 
 
 class PlanePoints:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics import output_matrices
-from keras_sharpness.metrics.derivatives import Derivatives
+from keras_sharpness.metrics.backend.tensorflow.derivatives import Derivatives
 from keras_sharpness.metrics.loss.losses import ADDED, LossSpecification
 
 Matrix = Literal[

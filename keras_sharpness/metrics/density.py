@@ -7,18 +7,20 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
+from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
+    ReusedMemory,
+)
 from keras_sharpness.metrics.density_draft import DensityDraft
 from keras_sharpness.metrics.density_estimate import SpectralDensity
-from keras_sharpness.metrics.krylov.basis_dtype import (
+from keras_sharpness.metrics.numerics.basis_dtype import (
     BasisDtype,
     choose_basis_dtype,
 )
-from keras_sharpness.metrics.krylov.basis_memory import choose_group_size
-from keras_sharpness.metrics.krylov.tridiagonal import gauss_quadratures
+from keras_sharpness.metrics.numerics.basis_memory import choose_group_size
+from keras_sharpness.metrics.numerics.probes import rademacher
+from keras_sharpness.metrics.numerics.tridiagonal import gauss_quadratures
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.probing.probes import rademacher
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 

@@ -8,7 +8,7 @@ from scipy.sparse.linalg import LinearOperator
 from keras_sharpness.files import check_file
 from keras_sharpness.metrics.density_estimate import SpectralDensity, estimate
 from keras_sharpness.metrics.fingerprint import describe_operator
-from keras_sharpness.metrics.krylov.tridiagonal import GaussQuadrature
+from keras_sharpness.metrics.numerics.tridiagonal import GaussQuadrature
 from keras_sharpness.training.fingerprint import differences
 
 

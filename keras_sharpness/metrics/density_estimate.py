@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from keras_sharpness.metrics.krylov.kernel_density import (
+from keras_sharpness.metrics.numerics.kernel_density import (
     choose_grid,
     choose_width,
     confidence_band,
     padded,
     smooth,
 )
-from keras_sharpness.metrics.krylov.negative_curvature import (
+from keras_sharpness.metrics.numerics.negative_curvature import (
     error_of_mean,
     negative_curvature,
 )
-from keras_sharpness.metrics.krylov.tridiagonal import GaussQuadrature
+from keras_sharpness.metrics.numerics.tridiagonal import GaussQuadrature
 from keras_sharpness.results import Result
 
 

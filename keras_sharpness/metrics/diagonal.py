@@ -9,12 +9,12 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
+from keras_sharpness.metrics.numerics.deflated_probes import DeflatedProbes
+from keras_sharpness.metrics.numerics.moments import Moments
+from keras_sharpness.metrics.numerics.standard_error import student_factor
+from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.probing.deflated_probes import DeflatedProbes
-from keras_sharpness.metrics.probing.moments import Moments
-from keras_sharpness.metrics.probing.standard_error import student_factor
-from keras_sharpness.metrics.probing.stopping import Plan
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result

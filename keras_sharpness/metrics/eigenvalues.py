@@ -9,15 +9,15 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.compiled.block_size import MAX_BLOCK
-from keras_sharpness.metrics.krylov.basis_dtype import (
+from keras_sharpness.metrics.backend.tensorflow.block_size import MAX_BLOCK
+from keras_sharpness.metrics.numerics.basis_dtype import (
     BasisDtype,
     choose_basis_dtype,
     rounding_of_products,
     underflow_of_products,
 )
-from keras_sharpness.metrics.krylov.power_iteration import power_iteration
-from keras_sharpness.metrics.krylov.thick_restart import (
+from keras_sharpness.metrics.numerics.power_iteration import power_iteration
+from keras_sharpness.metrics.numerics.thick_restart import (
     Extremes,
     thick_restart_lanczos,
 )

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
+from keras_sharpness.metrics.numerics.probes import rademacher
+from keras_sharpness.metrics.numerics.standard_error import standard_error
+from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.probing.probes import rademacher
-from keras_sharpness.metrics.probing.standard_error import standard_error
-from keras_sharpness.metrics.probing.stopping import Plan
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result

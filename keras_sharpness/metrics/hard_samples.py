@@ -8,17 +8,19 @@ import numpy as np
 import tensorflow as tf
 from scipy.linalg import eigh_tridiagonal
 
-from keras_sharpness.metrics.compiled.fusion import gains_from_fusion
-from keras_sharpness.metrics.compiled.kept_passes import is_worthwhile
-from keras_sharpness.metrics.compiled.two_stages import TwoStages
-from keras_sharpness.metrics.derivatives import Derivatives
-from keras_sharpness.metrics.gradients.differentiability import naming_layers
-from keras_sharpness.metrics.krylov.lanczos_step import (
+from keras_sharpness.metrics.backend.tensorflow.derivatives import Derivatives
+from keras_sharpness.metrics.backend.tensorflow.differentiability import (
+    naming_layers,
+)
+from keras_sharpness.metrics.backend.tensorflow.fusion import gains_from_fusion
+from keras_sharpness.metrics.backend.tensorflow.kept_passes import is_worthwhile
+from keras_sharpness.metrics.backend.tensorflow.two_stages import TwoStages
+from keras_sharpness.metrics.loss.half_precision import computes_in_float16
+from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.numerics.lanczos_step import (
     lanczos_step,
     unit_vector,
 )
-from keras_sharpness.metrics.loss.half_precision import computes_in_float16
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.models.first_call import declared_batch_size
 

@@ -10,32 +10,38 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.batches import Batch, Batches
-from keras_sharpness.metrics.compiled.batch_parts import BatchParts
-from keras_sharpness.metrics.compiled.curvature_products import (
+from keras_sharpness.metrics.backend.tensorflow.batch_parts import BatchParts
+from keras_sharpness.metrics.backend.tensorflow.curvature_products import (
     CurvatureProducts,
 )
-from keras_sharpness.metrics.compiled.evaluation import Evaluation
-from keras_sharpness.metrics.compiled.evaluation_point import EvaluationPoint
-from keras_sharpness.metrics.compiled.flat_arrays import (
+from keras_sharpness.metrics.backend.tensorflow.derivatives import Derivatives
+from keras_sharpness.metrics.backend.tensorflow.differentiability import (
+    naming_layers,
+)
+from keras_sharpness.metrics.backend.tensorflow.evaluation import Evaluation
+from keras_sharpness.metrics.backend.tensorflow.evaluation_point import (
+    EvaluationPoint,
+)
+from keras_sharpness.metrics.backend.tensorflow.flat_arrays import (
     add,
     as_rows,
     fill,
 )
-from keras_sharpness.metrics.compiled.held_weights import HeldWeights
-from keras_sharpness.metrics.compiled.kept_passes import (
+from keras_sharpness.metrics.backend.tensorflow.held_weights import HeldWeights
+from keras_sharpness.metrics.backend.tensorflow.kept_passes import (
     KeptPasses,
     is_kept,
     is_worthwhile,
 )
-from keras_sharpness.metrics.compiled.packed_weights import (
+from keras_sharpness.metrics.backend.tensorflow.packed_weights import (
     MovedWeights,
     PackedWeights,
 )
-from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
+from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
+    ReusedMemory,
+)
+from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.curvature import Curvature, Matrix
-from keras_sharpness.metrics.derivatives import Derivatives
-from keras_sharpness.metrics.gradients.differentiability import naming_layers
 from keras_sharpness.metrics.loss.batch_loss import (
     BatchLoss,
     LossFunction,

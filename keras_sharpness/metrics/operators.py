@@ -7,8 +7,10 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.compiled.held_weights import HeldWeights
-from keras_sharpness.metrics.compiled.reused_memory import ReusedMemory
+from keras_sharpness.metrics.backend.tensorflow.held_weights import HeldWeights
+from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
+    ReusedMemory,
+)
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.process_bound import ProcessBound

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_sharpness.metrics.derivatives import residual
+from keras_sharpness.metrics.backend.tensorflow.derivatives import residual
 from keras_sharpness.metrics.loss.batch_loss import Forward
 from keras_sharpness.metrics.loss.losses import LossSpecification
 

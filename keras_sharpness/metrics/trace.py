@@ -10,15 +10,15 @@ import pandas as pd
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.probing.segments import Segments, layer_of
-from keras_sharpness.metrics.probing.stopping import Plan
-from keras_sharpness.metrics.probing.trace_estimators import (
+from keras_sharpness.metrics.numerics.segments import Segments, layer_of
+from keras_sharpness.metrics.numerics.stopping import Plan
+from keras_sharpness.metrics.numerics.trace_estimators import (
     Estimates,
     IndependentSamples,
     LeaveOneOutSamples,
 )
+from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result

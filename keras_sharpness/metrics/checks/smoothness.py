@@ -7,13 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_sharpness.metrics.checks.precision import epsilon
-from keras_sharpness.metrics.compiled.needed_operations import (
-    needed_operations,
-)
-from keras_sharpness.metrics.gradients.forgotten_gradients import (
+from keras_sharpness.metrics.backend.tensorflow.forgotten_gradients import (
     forgotten_gradients,
 )
+from keras_sharpness.metrics.backend.tensorflow.needed_operations import (
+    needed_operations,
+)
+from keras_sharpness.metrics.checks.precision import epsilon
 from keras_sharpness.metrics.objective import Objective
 
 # TensorFlow's operations that are piecewise linear, or pick one of several.

@@ -10,10 +10,10 @@ import keras
 import tensorflow as tf
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
-from keras_sharpness.metrics.gradients.second_gradients import (
+from keras_sharpness.metrics.backend.tensorflow.second_gradients import (
     complete_gradients,
 )
+from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
 from keras_sharpness.metrics.loss.independent_samples import (
     loss_keeps_samples_apart,
     model_keeps_samples_apart,

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 
 from keras_sharpness.metrics.batches import Batches
-from keras_sharpness.metrics.gradients.replaced_functions import (
-    replaced_functions,
-)
 from keras_sharpness.metrics.loss.stateless import model_at
 from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.replaced_functions import (
+    replaced_functions,
+)
 
 
 class Moments:

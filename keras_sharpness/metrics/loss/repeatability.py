@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from keras_sharpness.metrics.batches import Batches
-from keras_sharpness.metrics.gradients.replaced_functions import (
+from keras_sharpness.metrics.loss.stateless import model_at
+from keras_sharpness.metrics.replaced_functions import (
     replaced_functions,
 )
-from keras_sharpness.metrics.loss.stateless import model_at
 
 
 def check_repeats(

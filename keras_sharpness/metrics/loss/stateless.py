@@ -7,16 +7,22 @@ from typing import Any
 
 import keras
 
-from keras_sharpness.metrics.gradients.matrix_products import (
+from keras_sharpness.metrics.backend.tensorflow.exact_moments import (
+    exact_moments,
+)
+from keras_sharpness.metrics.backend.tensorflow.matrix_products import (
     large_matrix_products,
 )
-from keras_sharpness.metrics.gradients.saturation import saturated_derivatives
-from keras_sharpness.metrics.gradients.second_gradients import without_cudnn
-from keras_sharpness.metrics.gradients.thinned_convolutions import (
+from keras_sharpness.metrics.backend.tensorflow.saturation import (
+    saturated_derivatives,
+)
+from keras_sharpness.metrics.backend.tensorflow.second_gradients import (
+    without_cudnn,
+)
+from keras_sharpness.metrics.backend.tensorflow.thinned_convolutions import (
     thinned_convolutions,
 )
 from keras_sharpness.metrics.normalization.batch_norm import batch_statistics
-from keras_sharpness.metrics.normalization.exact_moments import exact_moments
 from keras_sharpness.metrics.normalization.folding import Pair, folded
 
 # Functions are replaced for the thread that traces alone. What else tracing

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.gradients.replaced_functions import (
+from keras_sharpness.metrics.replaced_functions import (
     replaced_functions,
 )
 

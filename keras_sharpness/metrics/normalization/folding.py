@@ -10,10 +10,10 @@ from typing import Any
 import keras
 
 from keras_sharpness.metrics.callers_code import runs_callers_code
-from keras_sharpness.metrics.gradients.replaced_functions import (
+from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.replaced_functions import (
     replaced_functions,
 )
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 
 _LINEAR = (
     keras.layers.Conv1D,

@@ -1,1 +1,0 @@
-"""What of an objective is compiled, and what is kept between calls."""

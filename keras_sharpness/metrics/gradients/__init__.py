@@ -1,1 +1,0 @@
-"""Second derivatives that TensorFlow lacks, or has wrong or slow."""

@@ -1,1 +1,0 @@
-"""Lanczos and what is read from its tridiagonal matrices."""

@@ -1,0 +1,1 @@
+"""Algorithms on vectors: they see an operator, never a model."""

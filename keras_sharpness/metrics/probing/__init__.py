@@ -1,1 +1,0 @@
-"""Random probes of a matrix, and how sure what they say is."""
