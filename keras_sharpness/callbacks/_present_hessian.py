@@ -3,9 +3,6 @@
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
-    ReusedMemory,
-)
 from keras_sharpness.metrics.objective import Objective
 
 
@@ -28,10 +25,9 @@ class PresentHessian(LinearOperator):
 
     def __init__(self, objective: Objective):
         self.objective = objective
-        self._kept = objective.kept_passes()
+        self._kept = objective.kept_maps()
         self.keeps_activations = self._kept is not None
         self.expects_one_product = False
-        self._memory = ReusedMemory()
         super().__init__(np.float64, (objective.size, objective.size))
 
     def _matvec(self, v: np.ndarray) -> np.ndarray:
@@ -40,9 +36,7 @@ class PresentHessian(LinearOperator):
     def _matmat(self, block: np.ndarray) -> np.ndarray:
         kept = None if self.expects_one_product else self._kept
         self.expects_one_product = False
-        return self.objective.curvature_product(
-            block, kept=kept, memory=self._memory
-        )
+        return self.objective.curvature_product(block, kept=kept)
 
     def _adjoint(self) -> "PresentHessian":
         return self

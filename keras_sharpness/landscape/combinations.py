@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_sharpness.metrics.backend.tensorflow.packed_weights import (
+from keras_sharpness.metrics.points import (
     MovedWeights,
     PackedWeights,
 )

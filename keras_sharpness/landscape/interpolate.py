@@ -10,7 +10,7 @@ from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
 from keras_sharpness.landscape.interpolation import Interpolation
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.paths import Path, coefficients
-from keras_sharpness.metrics.backend.tensorflow.packed_weights import (
+from keras_sharpness.metrics.points import (
     MovedWeights,
     PackedWeights,
 )

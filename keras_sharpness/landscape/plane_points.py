@@ -9,7 +9,7 @@ from keras_sharpness.landscape.combinations import Combinations
 from keras_sharpness.landscape.endpoints import Endpoint, StatePath
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.metrics import Objective
-from keras_sharpness.metrics.backend.tensorflow.packed_weights import (
+from keras_sharpness.metrics.points import (
     MovedWeights,
 )
 

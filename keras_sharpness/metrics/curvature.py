@@ -6,7 +6,11 @@ from typing import Literal
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics import output_matrices
-from keras_sharpness.metrics.backend.tensorflow.derivatives import Derivatives
+from keras_sharpness.metrics.backend import (
+    hessian_product,
+    jacobian_square_product,
+)
+from keras_sharpness.metrics.loss.batch_loss import BatchLoss, Forward
 from keras_sharpness.metrics.loss.losses import ADDED, LossSpecification
 
 Matrix = Literal[
@@ -58,23 +62,42 @@ class Curvature:
         if self.matrix in ("fisher", "monte-carlo-fisher"):
             output_matrices.check_likelihood(specification, self.matrix)
 
-    def product(self, derivatives: Derivatives) -> Callable:
+    def product(self, batch_loss: BatchLoss) -> Callable:
         """The function that multiplies, to be traced.
 
         Args:
-            derivatives: `Derivatives` by the variables at `places`.
+            batch_loss: `BatchLoss`, the loss.
 
         Returns:
-            Function with the arguments of `Derivatives.hessian_product`.
+            Function `(weights, state, x, y, sample_weight, index, share,
+            vector)` → list of tensors: share times the matrix of the batch of
+            that index, times the vector.
         """
         if self.matrix == "hessian":
-            return derivatives.hessian_product
-        matrices = {
+
+            def loss(weights, state, x, y, sample_weight, index):
+                del index
+                return batch_loss.value(weights, state, x, y, sample_weight)
+
+            return hessian_product(loss, places=self.places)
+
+        def forward(weights, state, x, y, sample_weight, index):
+            del sample_weight, index
+            return batch_loss.forward(weights, state, x, y)
+
+        def bend(passed: Forward, state, x, y, sample_weight, index):
+            del state, x, y
+            return self._output_matrix()(passed, sample_weight, index)
+
+        return jacobian_square_product(forward, bend, places=self.places)
+
+    def _output_matrix(self) -> output_matrices.OutputMatrix:
+        if self.matrix == "monte-carlo-fisher":
+            return output_matrices.monte_carlo_fisher(
+                num_samples=self.num_samples, seed=self.seed
+            )
+        return {
             "gauss-newton": output_matrices.gauss_newton,
             "empirical-fisher": output_matrices.empirical_fisher,
             "fisher": output_matrices.fisher,
-            "monte-carlo-fisher": output_matrices.monte_carlo_fisher(
-                num_samples=self.num_samples, seed=self.seed
-            ),
-        }
-        return derivatives.output_product(matrices[self.matrix])
+        }[self.matrix]

@@ -7,9 +7,6 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
-    ReusedMemory,
-)
 from keras_sharpness.metrics.density_draft import DensityDraft
 from keras_sharpness.metrics.density_estimate import SpectralDensity
 from keras_sharpness.metrics.numerics.basis_dtype import (
@@ -149,7 +146,6 @@ def spectral_density(
         group_size=group_size,
         seed=seed,
     )
-    memory = ReusedMemory()
     missing = max(num_probes - draft.num_probes, 0)
     with track("Spectral density", missing * steps, progress) as advance:
         multiply = Products(operator, advance)
@@ -163,7 +159,6 @@ def spectral_density(
                 probes.T / np.sqrt(size),
                 num_steps=steps,
                 basis_dtype=basis_dtype,
-                memory=memory,
             )
             draft.put(
                 quadratures,

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.backend.tensorflow.block_size import MAX_BLOCK
+from keras_sharpness.metrics.flat_arrays import MAX_BLOCK
 from keras_sharpness.metrics.numerics.basis_dtype import (
     BasisDtype,
     choose_basis_dtype,

@@ -8,13 +8,16 @@ import numpy as np
 import tensorflow as tf
 from scipy.linalg import eigh_tridiagonal
 
-from keras_sharpness.metrics.backend.tensorflow.derivatives import Derivatives
+from keras_sharpness.metrics.backend import (
+    hessian_product,
+    value_and_gradient,
+)
 from keras_sharpness.metrics.backend.tensorflow.differentiability import (
     naming_layers,
 )
 from keras_sharpness.metrics.backend.tensorflow.fusion import gains_from_fusion
-from keras_sharpness.metrics.backend.tensorflow.kept_passes import is_worthwhile
 from keras_sharpness.metrics.backend.tensorflow.two_stages import TwoStages
+from keras_sharpness.metrics.curvature_products import is_worthwhile
 from keras_sharpness.metrics.loss.half_precision import computes_in_float16
 from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.numerics.lanczos_step import (
@@ -188,9 +191,8 @@ class HardSamples:
         basis, diagonal, beside = [], [], []
         for _ in range(self._max_products):
             basis.append(vector)
-            *vector, alpha, beta = self._stages.second(
-                kept, [*vector, *last, beta]
-            )
+            (step,) = self._stages.second(kept, [[*vector, *last, beta]])
+            *vector, alpha, beta = step
             last = basis[-1]
             diagonal.append(float(alpha))
             beside.append(float(beta))
@@ -286,11 +288,11 @@ class HardSamples:
 
     def _step(self, weights, state, vector, last, beta, x, y):
         """A step of Lanczos, and the gradient, which all steps share."""
-        derivatives = Derivatives(self._objective._batch_loss)
+        loss = self._objective._batch_loss.value
         here = (weights, state, x, y, None, 1.0)
-        product = derivatives.hessian_product(*here, vector)
+        product = hessian_product(loss)(*here, vector)
         step = lanczos_step(product, vector, last, beta)
-        return *step, *derivatives.gradient(*here)[1]
+        return *step, *value_and_gradient(loss)(*here)[1]
 
 
 def _start(weights, state, gradient):

@@ -7,41 +7,21 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.backend.tensorflow.batch_parts import BatchParts
-from keras_sharpness.metrics.backend.tensorflow.curvature_products import (
-    CurvatureProducts,
-)
-from keras_sharpness.metrics.backend.tensorflow.derivatives import Derivatives
-from keras_sharpness.metrics.backend.tensorflow.differentiability import (
-    naming_layers,
-)
-from keras_sharpness.metrics.backend.tensorflow.evaluation import Evaluation
-from keras_sharpness.metrics.backend.tensorflow.evaluation_point import (
+from keras_sharpness.metrics.backend import (
     EvaluationPoint,
-)
-from keras_sharpness.metrics.backend.tensorflow.flat_arrays import (
-    add,
-    as_rows,
-    fill,
-)
-from keras_sharpness.metrics.backend.tensorflow.held_weights import HeldWeights
-from keras_sharpness.metrics.backend.tensorflow.kept_passes import (
-    KeptPasses,
-    is_kept,
-    is_worthwhile,
-)
-from keras_sharpness.metrics.backend.tensorflow.packed_weights import (
-    MovedWeights,
-    PackedWeights,
-)
-from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
-    ReusedMemory,
+    naming_layers,
+    value_and_gradient,
 )
 from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.curvature import Curvature, Matrix
+from keras_sharpness.metrics.curvature_products import (
+    CurvatureProducts,
+    KeptMaps,
+)
+from keras_sharpness.metrics.evaluation import Evaluation
+from keras_sharpness.metrics.flat_arrays import add, as_rows, fill
 from keras_sharpness.metrics.loss.batch_loss import (
     BatchLoss,
     LossFunction,
@@ -60,6 +40,11 @@ from keras_sharpness.metrics.normalization.batch_norm import (
     BatchNormMode,
     batch_norm_layers,
     check_mode,
+)
+from keras_sharpness.metrics.points import (
+    HeldWeights,
+    MovedWeights,
+    PackedWeights,
 )
 from keras_sharpness.metrics.process_bound import ProcessBound, check_process
 from keras_sharpness.metrics.weights import WeightLayout, check_state
@@ -107,9 +92,7 @@ class Objective(ProcessBound):
             only a custom `train_step` knows: it calls the model and returns
             the mean loss, a scalar, or the losses of the samples, (n,). A
             batch is what the data yield: x, (x, y) or (x, y, sample_weight).
-        batch_size: Int. Samples evaluated at once, for arrays; curvature
-            products take large batches in parts, where the loss is known to
-            be a mean over samples that do not see each other. When left out,
+        batch_size: Int. Samples evaluated at once, for arrays. When left out,
             that which the model's inputs fix, or 500. It changes the value as
             it changes that of `model.evaluate`: with `batch_norm="batch"`,
             where masks and ignored classes leave entries out (each batch is
@@ -123,9 +106,8 @@ class Objective(ProcessBound):
         calibration: Another `Objective` of the same model, on whose data
             `"recalibrate"` estimates the statistics: the training data, when
             this objective is that of the test data. Its own data by default.
-        block_size: Int. Vectors that are multiplied by the curvature at once,
-            which costs memory for each. When left out, as many as gain time
-            and as the free memory has room for, at most 8.
+        block_size: Int. Vectors that share what is computed of a batch, where
+            it is not kept.
         keep_activations: Bool. Whether a curvature operator keeps, from one
             product to the next, the activations and first derivatives of the
             data at its point: a fifth to a third of the time of a product. It
@@ -183,7 +165,7 @@ class Objective(ProcessBound):
         regularization: bool = True,
         batch_norm: BatchNormMode = "inference",
         calibration: "Objective | None" = None,
-        block_size: int | None = None,
+        block_size: int = 8,
         keep_activations: bool | None = None,
         check_repeatability: bool = True,
     ):
@@ -218,9 +200,7 @@ class Objective(ProcessBound):
         arguments.boolean("check_repeatability", check_repeatability)
         if keep_activations is not None:
             arguments.boolean("keep_activations", keep_activations)
-        block_size = arguments.integer(
-            "block_size", block_size, least=1, optional=True
-        )
+        block_size = arguments.integer("block_size", block_size, least=1)
         if calibration is not None:
             arguments.instance(
                 "calibration", calibration, Objective, "an Objective"
@@ -257,31 +237,21 @@ class Objective(ProcessBound):
         self._evaluation = Evaluation(
             self._batch_loss, self._point, self._packing
         )
-        is_large = is_worthwhile(self.size, self.num_samples)
         self._products = CurvatureProducts(
             model,
             batch_loss=self._batch_loss,
             layout=self.layout,
             point=self._point,
-            block_size=block_size,
             num_samples=self.num_samples,
+            block_size=block_size,
             keep_activations=keep_activations,
-            is_large=is_large,
-            parts=(
-                BatchParts(self.size, self.layout.dtype)
-                if is_large and self._batch_loss.keeps_samples_apart
-                else None
-            ),
-        )
-        self._keeps = is_kept(
-            keep_activations, self.batch_size, self.size, self.num_samples
+            in_memory=self.batch_size is not None,
         )
         self._scale = loss_scale(
             model,
             num_samples=self.num_samples,
             batch_size=next(iter(self._batches)).size,
         )
-        self._memory = ReusedMemory()
         self.loss_fn = loss_fn
         self._moments = self.calibration = None
         if self.batch_norm == "recalibrate" and batch_norm_layers(model):
@@ -379,7 +349,7 @@ class Objective(ProcessBound):
         Returns:
             Float, and array (P,), float64.
         """
-        loss, total = 0.0, self._memory.empty("gradient", (self.size,), float)
+        loss, total = 0.0, np.empty(self.size)
         with self._at(w, state):
             differentiate = self._gradient_of_batch()
             for index, batch in enumerate(self._batches):
@@ -440,8 +410,7 @@ class Objective(ProcessBound):
         *,
         matrix: Curvature | Matrix = "hessian",
         w: np.ndarray | HeldWeights | None = None,
-        kept: KeptPasses | None = None,
-        memory: ReusedMemory | None = None,
+        kept: KeptMaps | None = None,
     ) -> np.ndarray:
         """A curvature matrix times v, for one vector or a block of K.
 
@@ -452,9 +421,8 @@ class Objective(ProcessBound):
                 `keras_sharpness.metrics.operators` explain each.
             w: Array (P,), or `HeldWeights`; the model's own weights when left
                 out.
-            kept: `KeptPasses` of earlier products at the same w, as operators
-                use them; see `kept_passes`.
-            memory: `ReusedMemory` of earlier products, as operators use it.
+            kept: `KeptMaps` of earlier products at the same w, as operators
+                use them; see `kept_maps`.
 
         Returns:
             Array of the shape of `v`, float64.
@@ -479,11 +447,10 @@ class Objective(ProcessBound):
                 f"Received: {v.shape}."
             )
         scales = vector_scales(self.model, np.atleast_2d(v.T))
-        memory = memory or ReusedMemory()
-        vectors = as_rows(v, self.layout.dtype, memory)
+        vectors = as_rows(v, self.layout.dtype)
         if np.any(scales != 1.0):
             vectors = vectors / scales.astype(vectors.dtype)
-        total = memory.empty("products", vectors.shape, np.float64)
+        total = np.empty(vectors.shape)
         self._products.multiply(
             total,
             vectors,
@@ -492,19 +459,18 @@ class Objective(ProcessBound):
             share=self._share,
             at=lambda: self._at(w),
             kept=kept,
-            differentiate=self._gradient_of_batch(),
         )
         if self._scale != 1.0 or np.any(scales != 1.0):
             total *= scales / self._scale
         return total.T.reshape(v.shape)
 
-    def kept_passes(self) -> KeptPasses | None:
+    def kept_maps(self) -> KeptMaps | None:
         """Where products at one point keep what they have in common.
 
         Returns:
-            `KeptPasses`, or None where nothing is to be kept.
+            `KeptMaps`, or None where nothing is to be kept.
         """
-        return self._products.kept_passes() if self._keeps else None
+        return self._products.kept_maps()
 
     def _check_usable(self) -> None:
         check_process()
@@ -551,10 +517,10 @@ class Objective(ProcessBound):
     def _gradient_by(self, places: Sequence[int] | None) -> Callable:
         return naming_layers(
             self.model,
-            Derivatives(self._batch_loss, places).gradient,
+            value_and_gradient(self._batch_loss.value, places=places),
             twice=False,
         )
 
-    def _share(self, batch: Batch) -> tf.Tensor:
+    def _share(self, batch: Batch) -> Any:
         share = self._scale * batch.size / self.num_samples
-        return tf.constant(share, dtype=self.layout.dtype)
+        return keras.ops.convert_to_tensor(share, self.layout.dtype)

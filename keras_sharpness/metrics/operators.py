@@ -7,12 +7,9 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.backend.tensorflow.held_weights import HeldWeights
-from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
-    ReusedMemory,
-)
 from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.points import HeldWeights
 from keras_sharpness.metrics.process_bound import ProcessBound
 from keras_sharpness.metrics.weights import check_state
 
@@ -23,8 +20,7 @@ class CurvatureOperator(ProcessBound, LinearOperator):
     Symmetric, float64, of shape (P, P), or (p, p) for the block of some
     variables; SciPy's solvers accept it, and sums and multiples of operators
     are SciPy's. `matmat` multiplies blocks, which share the forward and the
-    first backward pass. The memory of a product serves for a later one, once
-    nobody holds it any more.
+    first backward pass.
 
     Args:
         objective: `Objective`, f.
@@ -59,9 +55,8 @@ class CurvatureOperator(ProcessBound, LinearOperator):
         check_state(objective.model, state)
         self._w = HeldWeights(layout, w, state)
         self.slices = layout.slices_of(curvature.places)
-        self._kept = objective.kept_passes()
+        self._kept = objective.kept_maps()
         self.keeps_activations = self._kept is not None
-        self._memory = ReusedMemory()
         size = layout.size_of(curvature.places)
         super().__init__(np.float64, (size, size))
 
@@ -79,7 +74,6 @@ class CurvatureOperator(ProcessBound, LinearOperator):
             matrix=self.curvature,
             w=self._w,
             kept=self._kept,
-            memory=self._memory,
         )
 
     def _adjoint(self) -> "CurvatureOperator":

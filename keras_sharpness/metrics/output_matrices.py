@@ -7,10 +7,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_sharpness.metrics.backend.tensorflow.derivatives import residual
+from keras_sharpness.metrics.backend import gradient_and_hessian
 from keras_sharpness.metrics.loss.batch_loss import Forward
 from keras_sharpness.metrics.loss.losses import LossSpecification
 
+# (forward, sample_weight, index of the batch) → function that multiplies
+# tensors shaped as the outputs by a matrix in their space, that of the mean
+# loss of the batch.
+OutputMatrix = Callable[[Forward, Any, Any], Callable[[list[Any]], list[Any]]]
 # Losses that take expected targets.
 _SOFT = {
     "sparse": keras.losses.CategoricalCrossentropy,
@@ -34,7 +38,7 @@ def gauss_newton(forward: Forward, sample_weight: Any, index: Any) -> Callable:
         Schraudolph 2002, https://doi.org/10.1162/08997660260028683.
     """
     del index
-    return residual(forward, sample_weight)[1]
+    return _residual(forward, sample_weight)[1]
 
 
 def empirical_fisher(
@@ -45,7 +49,7 @@ def empirical_fisher(
     Arguments as `gauss_newton`.
     """
     del index
-    slope, _ = residual(forward, None)
+    slope, _ = _residual(forward, None)
     size = tf.shape(slope[0])[0]
 
     def multiply(tangents: list[Any]) -> list[Any]:
@@ -115,7 +119,7 @@ def monte_carlo_fisher(*, num_samples: int, seed: int) -> Callable:
         (draws,) = keras.tree.flatten(repeated.outputs)
         key = tf.stack([tf.cast(index, tf.int64), seed])
         targets = draw(draws, specification, key)
-        (slope,), _ = residual(repeated, None, y=targets)
+        (slope,), _ = _residual(repeated, None, y=targets)
         # `slope` is u divided by the number of terms of the mean.
         terms = tf.size(draws[..., 0] if over_classes else draws)
         size = tf.shape(output)[0]
@@ -228,6 +232,31 @@ def _check_all_count(forward: Forward, method: str, remedy: str) -> None:
             f"The {method} Fisher matrix is not defined here for masked "
             f"outputs and ignored classes. {remedy}."
         )
+
+
+def _residual(
+    forward: Forward, sample_weight: Any, **targets: Any
+) -> tuple[list[Any], Callable[[list[Any]], list[Any]]]:
+    """The gradient r of the mean loss of a batch by its outputs.
+
+    Args:
+        forward: `Forward`.
+        sample_weight: Tensor, or None.
+        **targets: `y=` for other targets than those of the batch.
+
+    Returns:
+        r as a list of tensors shaped as the outputs, and the function that
+        multiplies such a list by the derivative of r, the loss's Hessian.
+    """
+
+    def loss(outputs: list[Any]) -> Any:
+        return forward.loss(
+            keras.tree.pack_sequence_as(forward.outputs, outputs),
+            sample_weight,
+            **targets,
+        )
+
+    return gradient_and_hessian(loss, keras.tree.flatten(forward.outputs))
 
 
 def _per_sample(reduce: Callable, tensor: Any) -> Any:

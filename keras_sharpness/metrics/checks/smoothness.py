@@ -10,9 +10,7 @@ import tensorflow as tf
 from keras_sharpness.metrics.backend.tensorflow.forgotten_gradients import (
     forgotten_gradients,
 )
-from keras_sharpness.metrics.backend.tensorflow.needed_operations import (
-    needed_operations,
-)
+from keras_sharpness.metrics.backend.tensorflow.graphs import needed_operations
 from keras_sharpness.metrics.checks.precision import epsilon
 from keras_sharpness.metrics.objective import Objective
 

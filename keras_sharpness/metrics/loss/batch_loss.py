@@ -14,10 +14,6 @@ from keras_sharpness.metrics.backend.tensorflow.second_gradients import (
     complete_gradients,
 )
 from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
-from keras_sharpness.metrics.loss.independent_samples import (
-    loss_keeps_samples_apart,
-    model_keeps_samples_apart,
-)
 from keras_sharpness.metrics.loss.labels import check_batch
 from keras_sharpness.metrics.loss.losses import (
     ADDED,
@@ -82,8 +78,6 @@ class BatchLoss:
             of the samples, (n,).
 
     Attributes:
-        keeps_samples_apart: Bool. Whether it is known to be a mean over
-            samples that do not see each other; once `check` has seen the data.
         missing: Counter. Entries of x and y that are no finite numbers, as
             `check` found them.
     """
@@ -108,7 +102,6 @@ class BatchLoss:
         self._batch_norm = batch_norm
         self._loss_fn = loss_fn
         self._compiled: CompiledLoss | None = None
-        self.keeps_samples_apart = False
         # A caller's own loss may look at any layer's weights and outputs.
         self._pairs = foldable_pairs(model) if loss.is_of_keras else []
 
@@ -182,13 +175,6 @@ class BatchLoss:
             self.missing.update(count_missing(batch))
             if num_samples == 0:
                 self._first_loss(batch, output)
-                self.keeps_samples_apart = (
-                    self._batch_norm != "batch"
-                    and model_keeps_samples_apart(self._model)
-                )
-            self.keeps_samples_apart &= loss_keeps_samples_apart(
-                self._loss, batch.y, output, batch.sample_weight
-            )
             num_samples += batch.size
             weights += keras.tree.flatten(batch.sample_weight)
         arguments.sample_weights(

@@ -19,9 +19,6 @@ from keras_sharpness.metrics.backend.tensorflow.saturation import (
 from keras_sharpness.metrics.backend.tensorflow.second_gradients import (
     without_cudnn,
 )
-from keras_sharpness.metrics.backend.tensorflow.thinned_convolutions import (
-    thinned_convolutions,
-)
 from keras_sharpness.metrics.normalization.batch_norm import batch_statistics
 from keras_sharpness.metrics.normalization.folding import Pair, folded
 
@@ -70,7 +67,6 @@ def model_at(
         stack.enter_context(exact_moments())
         stack.enter_context(large_matrix_products())
         stack.enter_context(saturated_derivatives())
-        stack.enter_context(thinned_convolutions())
         stack.enter_context(without_cudnn(model))
         if use_batch_statistics:
             stack.enter_context(batch_statistics(model))

@@ -3,7 +3,7 @@
 import numpy as np
 import psutil
 
-from keras_sharpness.metrics.backend.tensorflow.block_size import MAX_BLOCK
+from keras_sharpness.metrics.flat_arrays import MAX_BLOCK
 
 
 def choose_group_size(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_sharpness.metrics.backend.tensorflow.block_size import MAX_BLOCK
+from keras_sharpness.metrics.flat_arrays import MAX_BLOCK
 from keras_sharpness.metrics.numerics.probes import rademacher
 from keras_sharpness.metrics.numerics.sketch import Sketch
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_sharpness.metrics.chunks import chunks
+from keras_sharpness.metrics.flat_arrays import chunks
 
 # A multiple of the bits in a word.
 _PIECE = 1 << 14

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_sharpness.metrics.chunks import chunks
+from keras_sharpness.metrics.flat_arrays import chunks
 
 # Directions smaller than this against the largest image are the rounding of
 # float64 products; they would cost a product each and explain nothing.

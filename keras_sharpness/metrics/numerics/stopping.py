@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.backend.tensorflow.block_size import MAX_BLOCK
+from keras_sharpness.metrics.flat_arrays import MAX_BLOCK
 
 # Measured over spectra from flat to a single eigenvalue: with fewer probes two
 # standard errors of skewed samples hold the truth in less than 90 % of the

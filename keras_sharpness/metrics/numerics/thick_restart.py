@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_sharpness.metrics.backend.tensorflow.block_size import MAX_BLOCK
+from keras_sharpness.metrics.flat_arrays import MAX_BLOCK
 from keras_sharpness.metrics.numerics.basis_dtype import BasisDtype
 from keras_sharpness.metrics.numerics.lanczos import Lanczos, Ritz
 from keras_sharpness.metrics.numerics.missed_eigenvalues import (

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_sharpness.metrics.chunks import chunks
+from keras_sharpness.metrics.flat_arrays import chunks
 from keras_sharpness.metrics.numerics.deflated_probes import DeflatedProbes
 from keras_sharpness.metrics.numerics.moments import Moments
 from keras_sharpness.metrics.numerics.probes import rademacher

@@ -5,10 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
-    ReusedMemory,
-)
-from keras_sharpness.metrics.chunks import chunks
+from keras_sharpness.metrics.flat_arrays import chunks
 from keras_sharpness.metrics.numerics.basis_dtype import BasisDtype
 
 # Of the size of the operator on the basis. What is left of a product off the
@@ -56,7 +53,6 @@ def gauss_quadratures(
     *,
     num_steps: int,
     basis_dtype: BasisDtype = "float64",
-    memory: ReusedMemory | None = None,
 ) -> list[GaussQuadrature]:
     """The quadratures of several vectors by Lanczos, a run for each.
 
@@ -74,7 +70,6 @@ def gauss_quadratures(
             subspace.
         basis_dtype: Str. What the vectors are kept in: `"float64"`, or
             `"float32"` for half the memory.
-        memory: `ReusedMemory` for the bases, of earlier calls.
 
     Returns:
         List of b `GaussQuadrature`.
@@ -83,8 +78,7 @@ def gauss_quadratures(
         Golub and Welsch 1969, https://doi.org/10.1090/S0025-5718-69-99647-1.
     """
     # Step by step, so that a product takes a row of them as it is.
-    memory = memory or ReusedMemory()
-    bases = memory.empty("bases", (num_steps + 1, *starts.shape), basis_dtype)
+    bases = np.empty((num_steps + 1, *starts.shape), basis_dtype)
     bases[0] = starts
     runs = [_Run(bases[:, index]) for index in range(len(starts))]
     for step in range(num_steps):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_sharpness.metrics.chunks import chunks
+from keras_sharpness.metrics.flat_arrays import chunks
 from keras_sharpness.metrics.numerics.sketch import Sketch
 
 

@@ -1,4 +1,9 @@
-"""Derivatives of the loss of one batch, as they are traced and compiled."""
+"""Derivatives of a function of the weights, by nested gradient tapes.
+
+What is differentiated is a `loss(weights, *others)`: a scalar tensor, the
+weights a list of tensors. Everything is multiplied by a `scale`, so that sums
+over batches are those of the mean loss, and float16 does not underflow.
+"""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -7,175 +12,137 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_sharpness.metrics.loss.batch_loss import BatchLoss, Forward
-
-# (forward, sample_weight, index of the batch) → function that multiplies
-# tensors shaped as the outputs by a matrix in their space, that of the mean
-# loss of the batch.
-OutputMatrix = Callable[[Forward, Any, Any], Callable[[list[Any]], list[Any]]]
+Places = Sequence[int] | None
 
 
-class Derivatives:
-    """Gradients and curvature products of the loss of one batch.
-
-    Everything is multiplied by `share`, the part of the N samples that the
-    batch holds, so that sums over the batches are those of the mean loss.
+def value_and_gradient(loss: Callable, *, places: Places = None) -> Callable:
+    """The function `(weights, *others, scale)` → loss and scale · ∇loss.
 
     Args:
-        batch_loss: `BatchLoss`.
-        places: Sequence of int. The trainable variables to differentiate by,
-            None for all.
-    """
-
-    def __init__(
-        self, batch_loss: BatchLoss, places: Sequence[int] | None = None
-    ):
-        self._batch_loss = batch_loss
-        self._places = places
-
-    def gradient(
-        self,
-        weights: list[Any],
-        state: list[Any],
-        x: Any,
-        y: Any,
-        sample_weight: Any,
-        share: Any,
-    ) -> tuple[Any, list[Any]]:
-        """The loss and share · ∇loss.
-
-        Args:
-            weights: Tensors for `model.trainable_variables`.
-            state: Tensors for `model.non_trainable_variables`.
-            x: Inputs, nested tensors.
-            y: Targets, nested tensors, or None.
-            sample_weight: Tensor, or None.
-            share: Scalar tensor.
-
-        Returns:
-            Scalar tensor, and a list of tensors.
-        """
-        chosen = self._chosen(weights)
-        with tf.GradientTape() as tape:
-            tape.watch(chosen)
-            loss = self._batch_loss.value(weights, state, x, y, sample_weight)
-            part = tf.cast(share, loss.dtype) * loss
-        return loss, _gradient(tape, part, chosen)
-
-    def hessian_product(
-        self,
-        weights: list[Any],
-        state: list[Any],
-        x: Any,
-        y: Any,
-        sample_weight: Any,
-        share: Any,
-        vector: list[Any],
-        index: Any = None,
-    ) -> list[Any]:
-        """Product with share · ∇²loss: reverse over reverse.
-
-        Args:
-            weights: As for `gradient`, and so are `state` to `share`.
-            state: See there.
-            x: See there.
-            y: See there.
-            sample_weight: See there.
-            share: See there.
-            vector: List of tensors, shaped as the variables.
-            index: Scalar tensor, the place of the batch; has no effect here.
-
-        Returns:
-            List of tensors.
-        """
-        del index
-        chosen = self._chosen(weights)
-        with tf.GradientTape() as tape:
-            tape.watch(chosen)
-            gradient = self.gradient(
-                weights, state, x, y, sample_weight, share
-            )[1]
-        return _gradient(tape, gradient, chosen, vector)
-
-    def output_product(
-        self, matrix: "OutputMatrix"
-    ) -> Callable[..., list[Any]]:
-        """Product with share · (Jᵀ M J + ∇²Ω), J the Jacobian of the outputs.
-
-        J v is the derivative of Jᵀ u by u: two reverse passes, of which the
-        compiler keeps only what depends on v, so that it costs what a forward
-        mode would and works where TensorFlow has none (loops of RNNs).
-
-        Args:
-            matrix: `OutputMatrix`, M.
-
-        Returns:
-            Function with the arguments of `hessian_product`.
-        """
-
-        def product(weights, state, x, y, sample_weight, share, vector, index):
-            chosen = self._chosen(weights)
-            tape = tf.GradientTape(persistent=True)
-            with contextlib.ExitStack() as stack:
-                with tf.GradientTape() as bent, tape:
-                    bent.watch(chosen)
-                    tape.watch(chosen)
-                    forward = stack.enter_context(
-                        self._batch_loss.forward(weights, state, x, y)
-                    )
-                    outputs = keras.tree.flatten(forward.outputs)
-                with bent:
-                    slope = (
-                        None
-                        if forward.penalty is None
-                        else _gradient(tape, forward.penalty, chosen)
-                    )
-                co_tangents = [tf.zeros_like(output) for output in outputs]
-                with tf.GradientTape() as linear:
-                    linear.watch(co_tangents)
-                    pulled = _gradient(tape, outputs, chosen, co_tangents)
-                multiply = matrix(forward, sample_weight, index)
-                pushed = _gradient(linear, pulled, co_tangents, vector)
-                result = _gradient(tape, outputs, chosen, multiply(pushed))
-                if slope is not None:
-                    extra = _gradient(bent, slope, chosen, vector)
-                    result = [a + b for a, b in zip(result, extra, strict=True)]
-                return [tf.cast(share, part.dtype) * part for part in result]
-
-        return product
-
-    def _chosen(self, weights: list[Any]) -> list[Any]:
-        if self._places is None:
-            return weights
-        return [weights[place] for place in self._places]
-
-
-def residual(
-    forward: Forward, sample_weight: Any, **targets: Any
-) -> tuple[list[Any], Callable[[list[Any]], list[Any]]]:
-    """The gradient r of the mean loss of a batch by its outputs.
-
-    Args:
-        forward: `Forward`.
-        sample_weight: Tensor, or None.
-        **targets: `y=` for other targets than those of the batch.
+        loss: Callable `(weights, *others)` → scalar tensor.
+        places: Sequence of int. The weights to differentiate by, None for all.
 
     Returns:
-        r as a list of tensors shaped as the outputs, and the function that
-        multiplies such a list by the derivative of r, the loss's Hessian.
+        Function that returns a scalar tensor and a list of tensors.
     """
-    outputs = keras.tree.flatten(forward.outputs)
-    with tf.GradientTape(persistent=True) as outer:
-        outer.watch(outputs)
+
+    def differentiate(weights: list[Any], *others: Any) -> tuple:
+        *others, scale = others
+        chosen = _chosen(weights, places)
         with tf.GradientTape() as tape:
-            tape.watch(outputs)
-            loss = forward.loss(
-                keras.tree.pack_sequence_as(forward.outputs, outputs),
-                sample_weight,
-                **targets,
-            )
-        slope = _gradient(tape, loss, outputs)
-    return slope, lambda tangents: _gradient(outer, slope, outputs, tangents)
+            tape.watch(chosen)
+            value = loss(weights, *others)
+            part = tf.cast(scale, value.dtype) * value
+        return value, _gradient(tape, part, chosen)
+
+    return differentiate
+
+
+def hessian_product(loss: Callable, *, places: Places = None) -> Callable:
+    """The function `(weights, *others, scale, vector)` → scale · ∇²loss v.
+
+    Reverse over reverse: the gradient of `∇fᵀ v`.
+
+    Args:
+        loss: Callable `(weights, *others)` → scalar tensor.
+        places: Sequence of int. The weights to differentiate by, None for all.
+
+    Returns:
+        Function that returns a list of tensors.
+
+    Reference:
+        Pearlmutter 1994, https://doi.org/10.1162/neco.1994.6.1.147.
+    """
+    differentiate = value_and_gradient(loss, places=places)
+
+    def product(weights: list[Any], *others: Any) -> list[Any]:
+        *others, vector = others
+        chosen = _chosen(weights, places)
+        with tf.GradientTape() as tape:
+            tape.watch(chosen)
+            gradient = differentiate(weights, *others)[1]
+        return _gradient(tape, gradient, chosen, vector)
+
+    return product
+
+
+def jacobian_square_product(
+    forward: Callable, bend: Callable, *, places: Places = None
+) -> Callable:
+    """The function `(weights, *others, scale, vector)` → scale (JᵀMJ + ∇²Ω) v.
+
+    J is the Jacobian of the outputs by the weights. J v is the derivative of
+    Jᵀ u by u: two reverse passes, of which the compiler keeps only what depends
+    on v, so that it costs what a forward mode would and works where TensorFlow
+    has none (loops of RNNs).
+
+    Args:
+        forward: Callable `(weights, *others)` → context manager of an object
+            with `outputs`, nested tensors, and `penalty`, the scalar tensor Ω
+            or None.
+        bend: Callable `(forwarded, *others)` → function that multiplies a list
+            of tensors, shaped as the outputs, by M.
+        places: Sequence of int. The weights to differentiate by, None for all.
+
+    Returns:
+        Function that returns a list of tensors.
+    """
+
+    def product(weights: list[Any], *others: Any) -> list[Any]:
+        *others, scale, vector = others
+        chosen = _chosen(weights, places)
+        tape = tf.GradientTape(persistent=True)
+        with contextlib.ExitStack() as stack:
+            with tf.GradientTape() as bent, tape:
+                bent.watch(chosen)
+                tape.watch(chosen)
+                forwarded = stack.enter_context(forward(weights, *others))
+                outputs = keras.tree.flatten(forwarded.outputs)
+            with bent:
+                slope = (
+                    None
+                    if forwarded.penalty is None
+                    else _gradient(tape, forwarded.penalty, chosen)
+                )
+            co_tangents = [tf.zeros_like(output) for output in outputs]
+            with tf.GradientTape() as linear:
+                linear.watch(co_tangents)
+                pulled = _gradient(tape, outputs, chosen, co_tangents)
+            multiply = bend(forwarded, *others)
+            pushed = _gradient(linear, pulled, co_tangents, vector)
+            result = _gradient(tape, outputs, chosen, multiply(pushed))
+            if slope is not None:
+                extra = _gradient(bent, slope, chosen, vector)
+                result = [a + b for a, b in zip(result, extra, strict=True)]
+            return [tf.cast(scale, part.dtype) * part for part in result]
+
+    return product
+
+
+def gradient_and_hessian(
+    function: Callable, tensors: list[Any]
+) -> tuple[list[Any], Callable[[list[Any]], list[Any]]]:
+    """The gradient of a function of tensors, and its Hessian as a map.
+
+    Args:
+        function: Callable of a list of tensors → scalar tensor.
+        tensors: List of tensors. Where.
+
+    Returns:
+        List of tensors, and the function that multiplies such a list by the
+        Hessian.
+    """
+    with tf.GradientTape(persistent=True) as outer:
+        outer.watch(tensors)
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            value = function(tensors)
+        slope = _gradient(tape, value, tensors)
+    return slope, lambda vector: _gradient(outer, slope, tensors, vector)
+
+
+def _chosen(weights: list[Any], places: Places) -> list[Any]:
+    return weights if places is None else [weights[place] for place in places]
 
 
 def _gradient(

@@ -8,11 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_sharpness.metrics.backend.tensorflow.compiled import compiled
 from keras_sharpness.metrics.backend.tensorflow.forgotten_gradients import (
     forgotten_gradients,
-)
-from keras_sharpness.metrics.backend.tensorflow.graph_function import (
-    GraphFunction,
 )
 
 
@@ -114,7 +112,7 @@ class EvaluationPoint:
                 return function(weights, state, *arguments)
 
         if key not in self._compiled:
-            self._compiled[key] = GraphFunction(
+            self._compiled[key] = compiled(
                 at_present_point,
                 reduce_retracing=True,
                 jit_compile=jit_compile,

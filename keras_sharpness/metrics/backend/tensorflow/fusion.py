@@ -4,123 +4,29 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_sharpness.metrics.backend.tensorflow.graphs import operation_types
+
 # What XLA fuses into few passes over memory, and products of matrices. Not
 # here: convolutions, which it makes twice as slow, pooling, loops, gathering
 # and scattering.
-_FASTER_WITH_XLA = frozenset(
-    {
-        "Abs",
-        "AddN",
-        "AddV2",
-        "All",
-        "Any",
-        "BatchMatMulV2",
-        "BatchMatMulV3",
-        "BiasAdd",
-        "BiasAddGrad",
-        "BroadcastGradientArgs",
-        "BroadcastTo",
-        "Cast",
-        "ConcatV2",
-        "Const",
-        "Cos",
-        "DivNoNan",
-        "DynamicStitch",
-        "Einsum",
-        "Elu",
-        "EluGrad",
-        "Equal",
-        "Erf",
-        "Erfc",
-        "Exp",
-        "ExpandDims",
-        "Expm1",
-        "Fill",
-        "FloorDiv",
-        "FloorMod",
-        "Greater",
-        "GreaterEqual",
-        "Identity",
-        "IdentityN",
-        "InvertPermutation",
-        "LeakyRelu",
-        "LeakyReluGrad",
-        "Less",
-        "LessEqual",
-        "Log",
-        "Log1p",
-        "LogSoftmax",
-        "LogicalAnd",
-        "LogicalNot",
-        "LogicalOr",
-        "MatMul",
-        "Max",
-        "Maximum",
-        "Mean",
-        "Min",
-        "Minimum",
-        "Mul",
-        "MulNoNan",
-        "Neg",
-        "NoOp",
-        "NotEqual",
-        "OneHot",
-        "OnesLike",
-        "Pack",
-        "Pad",
-        "PadV2",
-        "Placeholder",
-        "Pow",
-        "PreventGradient",
-        "Prod",
-        "Range",
-        "Rank",
-        "ReadVariableOp",
-        "RealDiv",
-        "Reciprocal",
-        "ReciprocalGrad",
-        "Relu",
-        "Relu6",
-        "Relu6Grad",
-        "ReluGrad",
-        "Reshape",
-        "Rsqrt",
-        "RsqrtGrad",
-        "SelectV2",
-        "Selu",
-        "SeluGrad",
-        "Shape",
-        "ShapeN",
-        "Sigmoid",
-        "SigmoidGrad",
-        "Sign",
-        "Sin",
-        "Size",
-        "Slice",
-        "Softmax",
-        "SoftmaxCrossEntropyWithLogits",
-        "Softplus",
-        "SoftplusGrad",
-        "SparseSoftmaxCrossEntropyWithLogits",
-        "Split",
-        "Sqrt",
-        "SqrtGrad",
-        "Square",
-        "SquaredDifference",
-        "Squeeze",
-        "StopGradient",
-        "StridedSlice",
-        "StridedSliceGrad",
-        "Sub",
-        "Sum",
-        "Tanh",
-        "TanhGrad",
-        "Tile",
-        "Transpose",
-        "Unpack",
-        "Xlogy",
-        "ZerosLike",
-    }
+_FASTER_WITH_XLA = operation_types(
+    """
+    Abs AddN AddV2 All Any BatchMatMulV2 BatchMatMulV3 BiasAdd
+    BiasAddGrad BroadcastGradientArgs BroadcastTo Cast ConcatV2 Const
+    Cos DivNoNan DynamicStitch Einsum Elu EluGrad Equal Erf Erfc Exp
+    ExpandDims Expm1 Fill FloorDiv FloorMod Greater GreaterEqual
+    Identity IdentityN InvertPermutation LeakyRelu LeakyReluGrad Less
+    LessEqual Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr
+    MatMul Max Maximum Mean Min Minimum Mul MulNoNan Neg NoOp NotEqual
+    OneHot OnesLike Pack Pad PadV2 Placeholder Pow PreventGradient Prod
+    Range Rank ReadVariableOp RealDiv Reciprocal ReciprocalGrad Relu
+    Relu6 Relu6Grad ReluGrad Reshape Rsqrt RsqrtGrad SelectV2 Selu
+    SeluGrad Shape ShapeN Sigmoid SigmoidGrad Sign Sin Size Slice
+    Softmax SoftmaxCrossEntropyWithLogits Softplus SoftplusGrad
+    SparseSoftmaxCrossEntropyWithLogits Split Sqrt SqrtGrad Square
+    SquaredDifference Squeeze StopGradient StridedSlice StridedSliceGrad
+    Sub Sum Tanh TanhGrad Tile Transpose Unpack Xlogy ZerosLike
+    """
 )
 
 

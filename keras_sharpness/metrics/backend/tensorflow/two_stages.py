@@ -5,19 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_sharpness.metrics.backend.tensorflow.fused_stage import FusedStage
-from keras_sharpness.metrics.backend.tensorflow.graph_function import (
-    GraphFunction,
-)
-from keras_sharpness.metrics.backend.tensorflow.needed_operations import (
+from keras_sharpness.metrics.backend.tensorflow.compiled import compiled
+from keras_sharpness.metrics.backend.tensorflow.graphs import (
+    Subgraph,
     needed_operations,
-)
-from keras_sharpness.metrics.backend.tensorflow.ordered_stage import (
-    OrderedStage,
+    tensor_bytes,
 )
 from keras_sharpness.metrics.backend.tensorflow.smallest_cut import cut
-from keras_sharpness.metrics.backend.tensorflow.subgraph import Subgraph
-from keras_sharpness.metrics.backend.tensorflow.tensor_bytes import tensor_bytes
 
 
 class TwoStages:
@@ -61,6 +55,7 @@ class TwoStages:
             if tensor.name not in captures
         ]
         count = len(function.outputs) - num_first
+        wanted = [tensor.name for tensor in function.outputs[:count]]
         early = function.outputs[count:]
         self._kept, after = cut(
             given, function.outputs[:count], fused=jit_compile
@@ -68,9 +63,7 @@ class TwoStages:
         kept = [tensor.name for tensor in self._kept]
         found = [*kept, *(tensor.name for tensor in early)]
         before = Subgraph(graph, needed_operations([*self._kept, *early]))
-        self._behind = (FusedStage if jit_compile else OrderedStage)(
-            after, function.outputs[:count], kept=kept, given=given
-        )
+        behind = Subgraph(graph, after)
 
         def first(tensors):
             here = tf.compat.v1.get_default_graph()
@@ -79,27 +72,22 @@ class TwoStages:
                 known[name] = here.capture(outer)
             return before.compute(known, found)
 
-        self.first = GraphFunction(first)
+        def second(tensors, several):
+            return [
+                behind.compute(
+                    dict(zip([*kept, *given], [*tensors, *a], strict=True)),
+                    wanted,
+                )
+                for a in several
+            ]
 
-    def second(self, tensors: Sequence[Any], given: Sequence[Any]) -> list[Any]:
-        """The outputs of the function.
+        self.first = compiled(first)
+        self._second = compiled(second, jit_compile=jit_compile)
 
-        Args:
-            tensors: List, what `first` returned.
-            given: List of tensors, a.
-
-        Returns:
-            List of tensors.
-        """
-        return self.second_of_each(tensors, [given])[0]
-
-    def second_of_each(
+    def second(
         self, tensors: Sequence[Any], several: Sequence[Sequence[Any]]
     ) -> list[list[Any]]:
-        """The outputs for several a.
-
-        Their operations may run side by side, where one of `second` alone
-        leaves cores idle.
+        """The outputs of the function for several a, by one call.
 
         Args:
             tensors: List, what `first` returned.
@@ -108,7 +96,9 @@ class TwoStages:
         Returns:
             List of lists of tensors.
         """
-        return self._behind.of_each(tensors[: len(self._kept)], several)
+        return self._second(
+            list(tensors[: len(self._kept)]), [list(a) for a in several]
+        )
 
     def num_bytes(self, batch_size: int) -> int:
         """Bytes of what `first` computes, arguments and variables left out.

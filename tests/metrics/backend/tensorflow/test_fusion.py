@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_sharpness.metrics import HessianOperator, Objective, objective
-from keras_sharpness.metrics.backend.tensorflow import curvature_products
+from keras_sharpness.metrics import (
+    HessianOperator,
+    Objective,
+    curvature_products,
+)
+from keras_sharpness.metrics.backend.tensorflow import kept_product
 from keras_sharpness.metrics.backend.tensorflow.fusion import gains_from_fusion
 
 
@@ -68,14 +72,14 @@ def test_products_are_the_same(monkeypatch, float64):
     plain = Objective(*data, **options)
     v = np.random.default_rng(0).standard_normal(plain.size)
     expected = HessianOperator(plain) @ v
-    monkeypatch.setattr(objective, "is_worthwhile", lambda *_: True)
-    monkeypatch.setattr(curvature_products, "_COSTLY", 0.0)
+    monkeypatch.setattr(curvature_products, "is_worthwhile", lambda *_: True)
+    monkeypatch.setattr(kept_product, "_COSTLY", 0.0)
     fused = Objective(*data, **options)
     actual = HessianOperator(fused) @ v
     # Or the two would be the same by construction.
     for products, is_fused in ((fused, True), (plain, False)):
-        (plan,) = products._products._plans.values()
-        assert plan.jit_compile == is_fused
+        (product,) = products._products._products.values()
+        assert product._is_fused == is_fused
     # Rounding of float64 in some thousand operations.
     np.testing.assert_allclose(
         actual, expected, atol=1e-11 * np.linalg.norm(expected), rtol=0

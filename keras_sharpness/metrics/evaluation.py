@@ -1,26 +1,16 @@
-"""The loss over all batches, in few calls of a compiled function."""
+"""The loss over all batches, at one point of weight space."""
 
 import functools
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from keras_sharpness.metrics.backend.tensorflow.evaluation_point import (
-    EvaluationPoint,
-)
-from keras_sharpness.metrics.backend.tensorflow.packed_weights import (
-    MovedWeights,
-    PackedWeights,
-)
+from keras_sharpness.metrics.backend import EvaluationPoint
 from keras_sharpness.metrics.batches import Batch
 from keras_sharpness.metrics.loss.batch_loss import BatchLoss
+from keras_sharpness.metrics.points import MovedWeights, PackedWeights
 
-# A call costs the host some tenths of a millisecond: of a small network as much
-# as a batch. With more of them compiling takes longer than they save.
-_BATCHES_PER_CALL = 2
 # InceptionV3 takes 0.25 s for one, to compile its loss a second.
 _FEW_BATCHES = 8
 
@@ -46,7 +36,7 @@ class Evaluation:
 
     def here(self, batches: Iterable[Batch]) -> dict[str, float]:
         """At the weights and the state at which the point stands."""
-        run = self._point.compile("evaluate", self._of_batches)
+        run = self._point.compile("evaluate", self._batch_loss.evaluate)
         return self._run(run, batches)
 
     def moved_to(
@@ -54,7 +44,7 @@ class Evaluation:
     ) -> dict[str, float]:
         """At other weights, and the state at which the point stands."""
         run = self._point.compile(
-            "evaluate moved", self._of_batches_moved, reads_weights=False
+            "evaluate moved", self._moved, reads_weights=False
         )
         return self._run(run, batches, weights.start, weights.step)
 
@@ -62,13 +52,13 @@ class Evaluation:
         self,
         differentiate: Callable,
         batches: Iterable[Batch],
-        share: Callable[[Batch], tf.Tensor],
+        share: Callable[[Batch], Any],
     ) -> tuple[float, np.ndarray]:
         """The loss and a gradient, of few batches without compiling.
 
         Args:
             differentiate: Function with the arguments of
-                `Derivatives.gradient`.
+                `value_and_gradient(…)`.
             batches: Iterable of `Batch`.
             share: Callable. What a batch's part of the mean is multiplied by.
 
@@ -96,9 +86,9 @@ class Evaluation:
         sizes: list[int] = []
         parts: list[dict[str, Any]] = []
         # Read only after the last batch is under way: reading waits.
-        for group in _groups(batches):
-            sizes += [batch.size for batch in group]
-            parts += function([batch[:3] for batch in group], *arguments)
+        for batch in batches:
+            sizes.append(batch.size)
+            parts.append(function(*batch[:3], *arguments))
         # What is masked is no prediction: batches differ in how many they hold.
         counts = [float(part.pop("counted", 0.0)) for part in parts]
         weights = {"loss": sizes, "accuracy": counts}
@@ -111,30 +101,14 @@ class Evaluation:
             for name in parts[0]
         }
 
-    def _of_batches(
+    def _moved(
         self,
-        weights: Sequence[Any],
         state: Sequence[Any],
-        batches: Sequence[tuple],
-    ) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        for batch in batches:
-            # One after the other: the memory is meant for one batch's
-            # activations.
-            before = list(found[-1].values()) if found else []
-            with tf.control_dependencies(before):
-                found.append(self._batch_loss.evaluate(weights, state, *batch))
-        return found
-
-    def _of_batches_moved(
-        self, state: Sequence[Any], batches: Sequence[tuple], start, step
-    ) -> list[dict[str, Any]]:
-        return self._of_batches(
-            self._packing.unpack(start + step), state, batches
-        )
-
-
-def _groups(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
-    left = iter(batches)
-    while group := list(itertools.islice(left, _BATCHES_PER_CALL)):
-        yield group
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        start: Any,
+        step: Any,
+    ) -> dict[str, Any]:
+        weights = self._packing.unpack(start + step)
+        return self._batch_loss.evaluate(weights, state, x, y, sample_weight)

@@ -1,4 +1,4 @@
-"""All weights of a model in one tensor, on the device."""
+"""Points of weight space as tensors: held for later, or in one piece."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,13 +6,67 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from keras_sharpness.metrics.backend import held
 from keras_sharpness.metrics.weights import WeightLayout
 
-# TensorFlow cuts a tensor up without copying where every part begins at a
+# Frameworks cut a tensor up without copying where every part begins at a
 # multiple of this.
 _ALIGNMENT_BYTES = 64
+
+
+class HeldWeights:
+    """A point of weight space as tensors, in the variables' dtypes.
+
+    Later training does not move them.
+
+    Args:
+        layout: `WeightLayout`.
+        w: Array (P,), the model's weights when left out.
+        state: Variables or arrays: the non-trainable ones, which go with them.
+
+    Attributes:
+        tensors: List of tensors, one per trainable variable.
+        state: List of tensors, one per non-trainable variable.
+
+    Raises:
+        ValueError: If `w` has another shape or is not finite.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    from keras_sharpness.metrics.points import HeldWeights
+    from keras_sharpness.metrics.weights import WeightLayout
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    layout = WeightLayout(model)
+    before = layout.read()
+    held = HeldWeights(layout)
+    model.set_weights([np.zeros((3, 1)), np.ones(1)])
+    assert np.array_equal(held.read(), before)
+    ```
+    """
+
+    def __init__(
+        self,
+        layout: WeightLayout,
+        w: np.ndarray | None = None,
+        state: Sequence[Any] = (),
+    ):
+        self._layout = layout
+        values = (
+            layout.variables if w is None else layout.split(layout.check(w))
+        )
+        self.tensors = held(values, layout.dtypes)
+        self.state = held(state)
+
+    def read(self) -> np.ndarray:
+        """The point as the variables' dtypes round it, (P,) float64."""
+        return self._layout.join(
+            [keras.ops.convert_to_numpy(tensor) for tensor in self.tensors]
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +128,14 @@ class PackedWeights:
 
     def unpack(self, packed: Any) -> Sequence[Any]:
         """A packed tensor as tensors of the variables' shapes and dtypes."""
+        ops = keras.ops
         return [
-            tf.cast(
-                tf.reshape(part if size == room else part[:size], shape), dtype
+            ops.cast(
+                ops.reshape(part if size == room else part[:size], shape),
+                dtype,
             )
             for part, size, room, shape, dtype in zip(
-                tf.split(packed, self._room),
+                ops.split(packed, list(np.cumsum(self._room)[:-1])),
                 self._sizes,
                 self._room,
                 self._layout.shapes,

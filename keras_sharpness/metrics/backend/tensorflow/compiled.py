@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 
-class GraphFunction:
+class CompiledFunction:
     """`tf.function`, also while `tf.config.run_functions_eagerly(True)` holds.
 
     Who looks for a fault in a training switches compiling off for the process.
@@ -43,3 +43,8 @@ class GraphFunction:
     def get_concrete_function(self, *arguments: Any) -> Any:
         """As that of `tf.function`."""
         return self._function.get_concrete_function(*arguments)
+
+
+def compiled(function: Callable, **options: Any) -> CompiledFunction:
+    """`function`, compiled; options as of `CompiledFunction`."""
+    return CompiledFunction(function, **options)

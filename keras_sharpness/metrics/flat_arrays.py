@@ -1,19 +1,32 @@
-"""Flat arrays and the tensors whose entries they hold."""
+"""Flat arrays: in pieces, from tensors, as rows of a block."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from keras_sharpness.metrics.backend.tensorflow.reused_memory import (
-    ReusedMemory,
-)
-from keras_sharpness.metrics.chunks import chunks
-
+# Vectors that are multiplied together at most. What they share is a quarter of
+# one product: more of them save little.
+MAX_BLOCK = 8
 _PIECE = 4096
 
 
-def add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
+def chunks(start: int, stop: int, length: int = 1 << 16) -> Iterator[slice]:
+    """Slices of at most `length` entries that cover `start:stop`.
+
+    Args:
+        start: Int.
+        stop: Int.
+        length: Int. As many as the caller's work on an entry leaves room for.
+
+    Yields:
+        Slices, all but the last of them of the same length.
+    """
+    for low in range(start, stop, length):
+        yield slice(low, min(low + length, stop))
+
+
+def add(total: np.ndarray, tensors: Iterable[Any]) -> None:
     """Adds tensors to a flat float64 array, one after the other.
 
     Args:
@@ -25,7 +38,7 @@ def add(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
         np.add(part, array, out=part)
 
 
-def fill(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
+def fill(total: np.ndarray, tensors: Iterable[Any]) -> None:
     """Writes tensors into a flat array, one after the other.
 
     Args:
@@ -37,7 +50,7 @@ def fill(total: np.ndarray, tensors: Iterable[tf.Tensor]) -> None:
 
 
 def _side_by_side(
-    total: np.ndarray, tensors: Iterable[tf.Tensor]
+    total: np.ndarray, tensors: Iterable[Any]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     end = 0
     for tensor in tensors:
@@ -46,13 +59,12 @@ def _side_by_side(
         yield total[start:end], array
 
 
-def as_rows(v: np.ndarray, dtype: str, memory: ReusedMemory) -> np.ndarray:
+def as_rows(v: np.ndarray, dtype: str) -> np.ndarray:
     """The columns of a block as rows.
 
     Args:
         v: Array (P,) or (P, K).
         dtype: Str. Of a copy.
-        memory: `ReusedMemory` for what is returned.
 
     Returns:
         Array (K, P), contiguous: the columns themselves, in the dtype they
@@ -61,7 +73,7 @@ def as_rows(v: np.ndarray, dtype: str, memory: ReusedMemory) -> np.ndarray:
     columns = np.reshape(v, (len(v), -1))
     if columns.T.flags.c_contiguous:
         return columns.T
-    rows = memory.empty("vectors", columns.shape[::-1], dtype)
+    rows = np.empty(columns.shape[::-1], dtype)
     # In pieces that fit in the cache: twice as fast as all at once.
     for piece in chunks(0, len(v), _PIECE):
         rows[:, piece] = columns[piece].T
