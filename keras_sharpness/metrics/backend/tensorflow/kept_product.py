@@ -43,7 +43,8 @@ class KeptProduct:
 
     def once(self, vector: list[Any], others: Sequence[Any]) -> list[Any]:
         """One product, of which nothing is kept."""
-        return self._compiled()(vector, *others)
+        run = self._compiled(jit_compile=self._is_fused)
+        return run(vector, *others)
 
     def is_costly(
         self,
@@ -117,14 +118,18 @@ class KeptProduct:
             return None
         return LinearMap(stages, stages.first(tensors), num_bytes)
 
-    def _compiled(self, pooling: Callable | None = None) -> Callable:
+    def _compiled(
+        self, *, pooling: Callable | None = None, jit_compile: bool = False
+    ) -> Callable:
         def product(weights, state, vector, *others):
             if pooling is None:
                 return self._product(weights, state, vector, *others)
             with pooling():
                 return self._product(weights, state, vector, *others)
 
-        return self._point.compile((self._key, pooling), product)
+        return self._point.compile(
+            (self._key, pooling, jit_compile), product, jit_compile=jit_compile
+        )
 
 
 class LinearMap:
