@@ -1,6 +1,7 @@
-"""Errors of other libraries as one line that can be shown."""
+"""Errors of other libraries: which they are, and as one line to show."""
 
 import re
+import sys
 import textwrap
 
 _BOLD = re.compile(r"\x1b\[\d*m")
@@ -50,3 +51,12 @@ def _without_graph(text: str) -> str:
         if not line.startswith((" ", "\t", "<", "Detected", "Graph execution"))
     ]
     return said[-1] if said else lines[0]
+
+
+def framework_errors() -> tuple[type[Exception], ...]:
+    """What the framework raises of its own while a model runs.
+
+    A framework that is not loaded raises nothing, and is not loaded for this.
+    """
+    tensorflow = sys.modules.get("tensorflow")
+    return () if tensorflow is None else (tensorflow.errors.OpError,)

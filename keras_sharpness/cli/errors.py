@@ -18,9 +18,8 @@ def one_line_errors() -> Iterator[None]:
     # Imported late: `--help` need not wait for Keras.
     with quiet_start():
         import keras  # noqa: F401
-        import tensorflow as tf
 
-        from keras_sharpness.reasons import short_reason
+        from keras_sharpness.reasons import framework_errors, short_reason
         from keras_sharpness.runs import RunFolderError
         from keras_sharpness.saving import KerasSharpnessError
 
@@ -36,7 +35,7 @@ def one_line_errors() -> Iterator[None]:
     except refused as error:
         raise click.ClickException(str(error)) from error
     # What a model meets while it runs: TensorFlow says all it knows of it.
-    except (MemoryError, RecursionError, tf.errors.OpError) as error:
+    except (MemoryError, RecursionError, *framework_errors()) as error:
         kind = type(error).__name__
         message = f"The model could not be run ({kind}): {short_reason(error)}"
         raise click.ClickException(message) from error

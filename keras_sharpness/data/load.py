@@ -1,6 +1,7 @@
 """Loads an image classification set by name."""
 
 import os
+import pathlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from keras_sharpness.data._builders import EMBEDDED, find_builder, prepare
 from keras_sharpness.data.classification_data import ClassificationData
 from keras_sharpness.data.npz import load_npz, to_unit_range
 from keras_sharpness.data.sample_data import SampleData
+from keras_sharpness.reasons import framework_errors
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -30,7 +32,8 @@ def load(
     files, the same every time.
 
     `"mnist_5k"`, 4,000 training and 1,000 test digits of MNIST, ships with
-    the package. Every other name is downloaded once.
+    the package, and whole it needs neither TensorFlow Datasets nor a folder.
+    Every other name is downloaded once.
 
     Args:
         name: String, the name of any image classification set of TensorFlow
@@ -83,6 +86,9 @@ def load(
     arguments.text("test_split", test_split, optional=True)
     if name.endswith(".npz"):
         return load_npz(name)
+    whole = train_split == "train" and test_split in (None, "test")
+    if name == EMBEDDED and data_dir is None and whole:
+        return _embedded()
     builder = find_builder(name, data_dir)
     # Before the download: some of the other sets are very large.
     label = _checked_label(builder)
@@ -104,6 +110,30 @@ def load(
         class_names=tuple(label.names),
         source=f"TensorFlow Datasets {info.full_name}, {info.homepage}",
         licence=info.as_proto.redistribution_info.license or None,
+    )
+
+
+def _embedded() -> ClassificationData:
+    """The digits inside, as TensorFlow Datasets would hand them over."""
+    archive = pathlib.Path(__file__).parent / EMBEDDED / f"{EMBEDDED}.npz"
+    with np.load(archive, allow_pickle=False) as arrays:
+        parts = {
+            f"x_{split}": to_unit_range(arrays[f"x_{split}"][..., np.newaxis])
+            for split in ("train", "test")
+        } | {
+            f"y_{split}": arrays[f"y_{split}"].astype(np.int64)
+            for split in ("train", "test")
+        }
+    return ClassificationData(
+        name=EMBEDDED,
+        num_classes=10,
+        class_names=tuple(map(str, range(10))),
+        source=(
+            f"TensorFlow Datasets {EMBEDDED}/1.0.0, "
+            "http://yann.lecun.com/exdb/mnist/"
+        ),
+        licence="CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
+        **parts,
     )
 
 
@@ -169,7 +199,6 @@ def _check_splits(builder: "tfds.core.DatasetBuilder", *splits: str) -> None:
 def _read(
     builder: "tfds.core.DatasetBuilder", split: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    import tensorflow as tf
     import tensorflow_datasets as tfds
 
     try:
@@ -181,10 +210,10 @@ def _read(
             # One file after the other, in the order of the files.
             read_config=tfds.ReadConfig(interleave_cycle_length=1),
         )
-    except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+    except framework_errors() as error:
         raise RuntimeError(
             f"The data set in {builder.data_dir} is damaged "
-            f"({error.message.splitlines()[0]}). Delete the folder and load "
+            f"({str(error).splitlines()[0]}). Delete the folder and load "
             "again."
         ) from error
     return to_unit_range(images.numpy()), labels.numpy().astype(np.int64)

@@ -169,11 +169,6 @@ class Objective(ProcessBound):
         keep_activations: bool | None = None,
         check_repeatability: bool = True,
     ):
-        if keras.backend.backend() != "tensorflow":
-            raise RuntimeError(
-                "Objective needs Keras on TensorFlow. Received: backend "
-                f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow."
-            )
         check_process()
         self.model = model = arguments.instance(
             "model",

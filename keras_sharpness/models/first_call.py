@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from keras_sharpness.reasons import short_reason
+from keras_sharpness.reasons import framework_errors, short_reason
 
 # What code of the caller's own may raise when it is called.
 CALL_FAILURES: tuple[type[Exception], ...] = (
@@ -16,7 +15,7 @@ CALL_FAILURES: tuple[type[Exception], ...] = (
     NotImplementedError,
     TypeError,
     ValueError,
-    tf.errors.OpError,
+    *framework_errors(),
 )
 
 
@@ -102,7 +101,11 @@ def build(
 
 def _build_for_any_size(model: keras.Model, x: Any) -> bool:
     """Builds without a size of the batch; says whether that could be done."""
-    if not all(isinstance(t, tf.Tensor) for t in keras.tree.flatten(x)):
+    # Ragged and sparse tensors have a shape that is not theirs alone.
+    if not all(
+        keras.ops.is_tensor(t) and hasattr(t, "__array__")
+        for t in keras.tree.flatten(x)
+    ):
         return False
     try:
         with warnings.catch_warnings():
@@ -115,7 +118,7 @@ def _build_for_any_size(model: keras.Model, x: Any) -> bool:
     return model.built
 
 
-def _of_any_size(tensor: tf.Tensor) -> keras.KerasTensor:
+def _of_any_size(tensor: Any) -> keras.KerasTensor:
     return keras.KerasTensor(
         (None, *tensor.shape[1:]),
         keras.backend.standardize_dtype(tensor.dtype),

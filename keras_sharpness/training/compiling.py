@@ -9,7 +9,7 @@ import keras
 
 from keras_sharpness import arguments
 from keras_sharpness.models.first_call import is_built
-from keras_sharpness.training.step import Data
+from keras_sharpness.training.backend import Data
 from keras_sharpness.training.targets import AccuracyKind
 
 _UNSAVED_OPTIMIZER_SETTINGS = (

@@ -11,8 +11,8 @@ from keras_sharpness.models.first_call import (
 )
 from keras_sharpness.reasons import short_reason
 from keras_sharpness.training import checks, targets
+from keras_sharpness.training.backend import Data
 from keras_sharpness.training.compiling import first_outputs
-from keras_sharpness.training.step import Data
 
 # Enough outputs to tell logits from probabilities.
 _NUM_PROBED = 32

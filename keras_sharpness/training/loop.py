@@ -7,6 +7,11 @@ from typing import Any
 import keras
 
 from keras_sharpness.interrupts import kept_interrupts
+from keras_sharpness.training.backend import (
+    CompiledSteps,
+    Data,
+    FiniteCheck,
+)
 from keras_sharpness.training.callback_state import (
     LastLogs,
     callback_states,
@@ -25,12 +30,7 @@ from keras_sharpness.training.history import (
 from keras_sharpness.training.passes import Passes, learning_rate
 from keras_sharpness.training.plan import Plan
 from keras_sharpness.training.progress import Reporter
-from keras_sharpness.training.state import (
-    FiniteCheck,
-    TrainingState,
-    epoch_order,
-)
-from keras_sharpness.training.step import CompiledSteps, Data
+from keras_sharpness.training.state import TrainingState, epoch_order
 
 
 class TrainingLoop:

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sharpness.training.backend import CompiledSteps, Data, to_device
 from keras_sharpness.training.diverged import diverged_error
-from keras_sharpness.training.step import CompiledSteps, Data, to_device
 
 # A call into the compiled loop should last about this long: long enough for
 # Python to cost nothing, short enough for Ctrl-C and the progress bar.

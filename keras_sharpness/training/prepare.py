@@ -13,6 +13,7 @@ from keras_sharpness.models.first_call import (
     is_built,
 )
 from keras_sharpness.training import checks, targets
+from keras_sharpness.training.backend import Data, to_device
 from keras_sharpness.training.compiling import (
     check_added,
     check_trainable,
@@ -27,7 +28,6 @@ from keras_sharpness.training.fitting import (
     outputs_of,
 )
 from keras_sharpness.training.plan import Plan
-from keras_sharpness.training.step import Data, to_device
 from keras_sharpness.training.xla import gains_from_xla
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+
+from keras_sharpness.training.backend import snapshot
 
 _SEED_STATE = "seed_generator_state"
 
@@ -33,7 +34,9 @@ class TrainingState:
         Returns:
             A `TrainingState`.
         """
-        return cls(_values(model.variables), _values(model.optimizer.variables))
+        return cls(
+            snapshot(model.variables), snapshot(model.optimizer.variables)
+        )
 
     def restore(self, model: keras.Model) -> None:
         """Puts the values back.
@@ -63,30 +66,6 @@ class TrainingState:
         )
 
 
-class FiniteCheck:
-    """Whether all floating-point variables of a model are finite.
-
-    Args:
-        model: `keras.Model`.
-    """
-
-    def __init__(self, model: keras.Model):
-        self._function = tf.function(
-            lambda: tf.reduce_all(
-                [
-                    tf.reduce_all(tf.math.is_finite(variable.value))
-                    for variable in model.variables
-                    if keras.backend.is_float_dtype(variable.dtype)
-                ]
-            ),
-            autograph=False,
-        ).get_concrete_function()
-
-    def __call__(self) -> bool:
-        """Whether they are at this moment."""
-        return bool(self._function())
-
-
 def reseed(model: keras.Model, seed: int) -> None:
     """Sets the model's random generators to streams that follow from `seed`.
 
@@ -113,9 +92,3 @@ def epoch_order(num_samples: int, *, seed: int, epoch: int) -> np.ndarray:
         Array (N,) of int64, a permutation that depends on the arguments only.
     """
     return np.random.default_rng([seed, epoch]).permutation(num_samples)
-
-
-def _values(variables: list) -> tuple[Any, ...]:
-    # A read shares the buffer until the variable is next written, which then
-    # copies it: nothing moves at the time of the snapshot.
-    return tuple(tf.identity(variable.value) for variable in variables)

@@ -10,6 +10,7 @@ import keras
 from keras_sharpness import arguments
 from keras_sharpness.files import check_file
 from keras_sharpness.training import compiling
+from keras_sharpness.training.backend import CompiledSteps, to_device
 from keras_sharpness.training.checkpoint import (
     Checkpoint,
     CheckpointWriter,
@@ -31,7 +32,6 @@ from keras_sharpness.training.prepare import (
 )
 from keras_sharpness.training.progress import ProgressFunction, make_reporter
 from keras_sharpness.training.state import reseed
-from keras_sharpness.training.step import CompiledSteps, to_device
 
 
 def train(

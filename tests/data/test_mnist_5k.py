@@ -95,7 +95,7 @@ def test_folder_that_cannot_be_written_to(tmp_path):
 
 
 def test_default_folder_is_that_of_tfds(tmp_path):
-    script = "import keras_sharpness as ks; ks.data.load()"
+    script = "import keras_sharpness as ks; ks.data.load(test_split='test[:5]')"
     subprocess.run(
         [sys.executable, "-c", script],
         check=True,
@@ -103,6 +103,34 @@ def test_default_folder_is_that_of_tfds(tmp_path):
     )
 
     assert (tmp_path / "mnist_5k" / "1.0.0" / "dataset_info.json").is_file()
+
+
+def test_whole_it_needs_no_framework(archive):
+    """Nor a folder: in a process of its own, to see what is loaded."""
+    script = """
+import sys
+import keras_sharpness as ks
+digits = ks.data.load()
+loaded = {"keras", "tensorflow", "tensorflow_datasets", "jax", "torch"}
+assert not loaded & set(sys.modules), loaded & set(sys.modules)
+assert digits.x_train.sum() > 0
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    digits = data.load()
+    for split in ("train", "test"):
+        np.testing.assert_array_equal(
+            getattr(digits, f"x_{split}"),
+            archive[f"x_{split}"][..., np.newaxis].astype("float32") / 255,
+        )
+        np.testing.assert_array_equal(
+            getattr(digits, f"y_{split}"), archive[f"y_{split}"]
+        )
+
+
+def test_it_is_what_tensorflow_datasets_hands_over(folder):
+    inside, prepared = data.load(), data.load(data_dir=folder)
+    for name, value in vars(prepared).items():
+        np.testing.assert_array_equal(getattr(inside, name), value)
 
 
 def test_two_processes_prepare_at_once(tmp_path, archive):

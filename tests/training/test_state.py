@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from keras_sharpness.training.backend import FiniteCheck
 from keras_sharpness.training.state import (
-    FiniteCheck,
     TrainingState,
     epoch_order,
     reseed,

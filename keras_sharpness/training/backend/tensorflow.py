@@ -1,13 +1,12 @@
 """The compiled steps: many updates or evaluations in one call."""
 
 import inspect
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
-
-from keras_sharpness.training.targets import AccuracyKind
 
 _SEED_STATE = "seed_generator_state"
 _STATEFUL_RANDOM_OPS = frozenset(
@@ -52,7 +51,7 @@ class CompiledSteps:
         self,
         model: keras.Model,
         *,
-        accuracy: AccuracyKind | None,
+        accuracy: str | None,
         threshold: float,
         jit_compile: bool,
         ignored_class: int | None = None,
@@ -230,6 +229,45 @@ def to_device(nest: Any) -> Any:
     return keras.tree.map_structure(
         lambda a: None if a is None else tf.constant(a), nest
     )
+
+
+def snapshot(variables: Iterable[keras.Variable]) -> tuple[Any, ...]:
+    """The values of variables at this moment, on the device.
+
+    A read shares the buffer until the variable is next written, which then
+    copies it: nothing moves at the time of the snapshot.
+
+    Args:
+        variables: Iterable of `keras.Variable`.
+
+    Returns:
+        Tuple of tensors.
+    """
+    return tuple(tf.identity(variable.value) for variable in variables)
+
+
+class FiniteCheck:
+    """Whether all floating-point variables of a model are finite.
+
+    Args:
+        model: `keras.Model`.
+    """
+
+    def __init__(self, model: keras.Model):
+        self._function = tf.function(
+            lambda: tf.reduce_all(
+                [
+                    tf.reduce_all(tf.math.is_finite(variable.value))
+                    for variable in model.variables
+                    if keras.backend.is_float_dtype(variable.dtype)
+                ]
+            ),
+            autograph=False,
+        ).get_concrete_function()
+
+    def __call__(self) -> bool:
+        """Whether they are at this moment."""
+        return bool(self._function())
 
 
 def _loop_over(step: Any, batch_size: int) -> Any:

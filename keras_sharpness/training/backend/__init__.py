@@ -1,0 +1,26 @@
+"""The framework that Keras computes with: all that training needs of it.
+
+* `Data`: samples, as arrays or on the device.
+* `CompiledSteps`: a model's updates and evaluations, many in one call.
+* `to_device`: arrays as tensors.
+* `snapshot`: the values of variables at this moment.
+* `FiniteCheck`: whether a model's variables are finite.
+"""
+
+import keras
+
+if keras.backend.backend() != "tensorflow":
+    raise RuntimeError(
+        "Training needs Keras on TensorFlow. Received: backend "
+        f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow."
+    )
+
+from keras_sharpness.training.backend.tensorflow import (
+    CompiledSteps,
+    Data,
+    FiniteCheck,
+    snapshot,
+    to_device,
+)
+
+__all__ = ["CompiledSteps", "Data", "FiniteCheck", "snapshot", "to_device"]
