@@ -1,12 +1,13 @@
 """The Hessian of a model in training, where it stands."""
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
+from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.operators import MeasuredOperator
 
 
-class PresentHessian(LinearOperator):
+class PresentHessian(MeasuredOperator):
     """The Hessian at the model's weights, which do not move meanwhile.
 
     Unlike `HessianOperator` it makes no copy of the weights, which with what
@@ -25,6 +26,8 @@ class PresentHessian(LinearOperator):
 
     def __init__(self, objective: Objective):
         self.objective = objective
+        self.curvature = Curvature(matrix="hessian")
+        self.slices = objective.layout.slices_of(None)
         self._kept = objective.kept_maps()
         self.keeps_activations = self._kept is not None
         self.expects_one_product = False

@@ -9,6 +9,7 @@ from keras_sharpness.files import check_file
 from keras_sharpness.metrics.density_estimate import SpectralDensity, estimate
 from keras_sharpness.metrics.fingerprint import describe_operator
 from keras_sharpness.metrics.numerics.tridiagonal import GaussQuadrature
+from keras_sharpness.metrics.operators import described
 from keras_sharpness.training.fingerprint import differences
 
 
@@ -51,13 +52,12 @@ class DensityDraft:
                 **describe_operator(operator, "`path`"),
             }
             self._read(fingerprint)
-        objective = getattr(operator, "objective", None)
         self._options = {
             "size": operator.shape[0],
             "grid_size": grid_size,
             "kernel_width": kernel_width,
             "operator": type(operator).__name__,
-            "objective": getattr(objective, "settings", {}),
+            **described(operator),
             "group_size": group_size,
             "fingerprint": fingerprint,
             **settings,

@@ -66,6 +66,9 @@ class SpectralDensity(Result):
         num_products: Int. Products with H.
         seconds: Float. That of all runs which made the probes.
         product_seconds: Float. The part spent in products.
+        matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
+            `"fisher"`, …; `"operator"` where it is none of an objective's, None
+            in files of earlier versions.
         objective: Dict. Settings of the objective; empty for an operator.
         fingerprint: Dict. What the values depend on; empty where no file was
             asked for.
@@ -98,6 +101,7 @@ class SpectralDensity(Result):
     seed: int
     objective: dict[str, Any]
     # Not in the files of earlier versions.
+    matrix: str | None = None
     residuals: np.ndarray | None = None
     probe_means: np.ndarray | None = None
     noise: np.ndarray | None = None

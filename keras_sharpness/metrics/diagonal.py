@@ -14,7 +14,7 @@ from keras_sharpness.metrics.numerics.moments import Moments
 from keras_sharpness.metrics.numerics.standard_error import student_factor
 from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator
+from keras_sharpness.metrics.operators import as_operator, described, slices_of
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
@@ -43,6 +43,9 @@ class Diagonal(Result):
         num_products: Int. Products with H.
         seconds: Float. All of it.
         product_seconds: Float. The part spent in products.
+        matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
+            `"fisher"`, …; `"operator"` where it is none of an objective's, None
+            in files of earlier versions.
         objective: Dict. Settings of the objective; empty for an operator that
             has none.
     """
@@ -60,6 +63,7 @@ class Diagonal(Result):
     product_seconds: float
     seed: int
     objective: dict[str, Any]
+    matrix: str | None = None
 
     @property
     def by_variable(self) -> dict[str, np.ndarray]:
@@ -132,7 +136,6 @@ def hessian_diagonal(
     """
     clock = time.perf_counter()
     operator = as_operator(objective, w)
-    measured = getattr(operator, "objective", None)
     arguments.one_of("method", method, Method)
     seed = arguments.seed(seed)
     plan = Plan.check(
@@ -166,7 +169,7 @@ def hessian_diagonal(
             "`max_products` or `relative_error`.",
             stacklevel=2,
         )
-    slices = getattr(operator, "slices", {})
+    slices = slices_of(operator)
     return Diagonal(
         diagonal=probes.exact + moments.mean,
         standard_error=_standard_error(moments),
@@ -180,7 +183,7 @@ def hessian_diagonal(
         seconds=time.perf_counter() - clock,
         product_seconds=multiply.seconds,
         seed=seed,
-        objective=getattr(measured, "settings", {}),
+        **described(operator),
     )
 
 

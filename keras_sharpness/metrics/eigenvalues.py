@@ -22,7 +22,7 @@ from keras_sharpness.metrics.numerics.thick_restart import (
     thick_restart_lanczos,
 )
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator
+from keras_sharpness.metrics.operators import as_operator, described
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.result_types import lengths_agree
@@ -59,6 +59,9 @@ class Eigenvalues(Result):
             `num_products` does not count.
         seconds: Float. All of it.
         product_seconds: Float. The part spent in products.
+        matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
+            `"fisher"`, …; `"operator"` where it is none of an objective's, None
+            in files of earlier versions.
         objective: Dict. Settings of the objective; empty for an operator.
     """
 
@@ -75,6 +78,7 @@ class Eigenvalues(Result):
     product_seconds: float
     seed: int
     objective: dict[str, Any]
+    matrix: str | None = None
     # Files of the first release do not say.
     block_size: int | None = None
     basis_dtype: str = "float64"
@@ -272,7 +276,7 @@ def hessian_eigenvalues(
         seconds=time.perf_counter() - clock,
         product_seconds=multiply.seconds,
         seed=seed,
-        objective=getattr(objective, "settings", {}),
+        **described(operator),
     )
 
 

@@ -13,7 +13,7 @@ from keras_sharpness.metrics.numerics.probes import rademacher
 from keras_sharpness.metrics.numerics.standard_error import standard_error
 from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator
+from keras_sharpness.metrics.operators import as_operator, described
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
@@ -39,6 +39,9 @@ class FrobeniusNorm(Result):
         num_products: Int. Products with H.
         seconds: Float. All of it.
         product_seconds: Float. The part spent in products.
+        matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
+            `"fisher"`, …; `"operator"` where it is none of an objective's, None
+            in files of earlier versions.
         objective: Dict. Settings of the objective; empty for an operator that
             has none.
     """
@@ -55,6 +58,7 @@ class FrobeniusNorm(Result):
     product_seconds: float
     seed: int
     objective: dict[str, Any]
+    matrix: str | None = None
 
 
 def hessian_frobenius_norm(
@@ -112,7 +116,6 @@ def hessian_frobenius_norm(
     """
     clock = time.perf_counter()
     operator = as_operator(objective, w)
-    measured = getattr(operator, "objective", None)
     seed = arguments.seed(seed)
     plan = Plan.check(
         num_probes=num_probes,
@@ -157,7 +160,7 @@ def hessian_frobenius_norm(
         seconds=time.perf_counter() - clock,
         product_seconds=multiply.seconds,
         seed=seed,
-        objective=getattr(measured, "settings", {}),
+        **described(operator),
     )
 
 

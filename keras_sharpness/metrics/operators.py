@@ -7,14 +7,67 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.curvature import Curvature
+from keras_sharpness.metrics.curvature import Curvature, Matrix
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.points import HeldWeights
 from keras_sharpness.metrics.process_bound import ProcessBound
 from keras_sharpness.metrics.weights import check_state
 
 
-class CurvatureOperator(ProcessBound, LinearOperator):
+class MeasuredOperator(LinearOperator):
+    """A symmetric matrix of an objective that knows what it is.
+
+    Attributes:
+        objective: `Objective`, f.
+        curvature: `Curvature`. Which matrix.
+        slices: Dict. The path of each variable, e.g. `"dense/kernel"`, to the
+            slice of rows that belongs to it.
+    """
+
+    objective: Objective
+    curvature: Curvature
+    slices: dict[str, slice]
+
+    @property
+    def matrix(self) -> Matrix:
+        """Str. Which matrix, e.g. `"hessian"`."""
+        return self.curvature.matrix
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How f is defined, as it is stored with every result."""
+        return self.objective.settings
+
+    def multiply(self, tree: Sequence[Any]) -> list[np.ndarray]:
+        """The product with a vector that is given variable by variable.
+
+        Args:
+            tree: Sequence of arrays or tensors, shaped as the variables of
+                `slices`.
+
+        Returns:
+            List of arrays of the same shapes, float64.
+
+        Raises:
+            ValueError: If they are not shaped so.
+        """
+        layout, places = self.objective.layout, self.curvature.places
+        shapes = [tuple(shape) for shape in layout.shapes_of(places)]
+        given = [tuple(np.shape(part)) for part in tree]
+        if given != shapes:
+            raise ValueError(
+                f"`tree` must have the shapes {shapes}, those of "
+                f"{', '.join(self.slices)}. Received: {given}."
+            )
+        flat = np.concatenate([np.ravel(part) for part in tree])
+        product = self @ flat
+        return [
+            product[rows].reshape(shape)
+            for rows, shape in zip(self.slices.values(), shapes, strict=True)
+        ]
+
+
+class CurvatureOperator(ProcessBound, MeasuredOperator):
     """A curvature matrix of an objective, as products with vectors.
 
     Symmetric, float64, of shape (P, P), or (p, p) for the block of some
@@ -32,8 +85,6 @@ class CurvatureOperator(ProcessBound, LinearOperator):
             likewise.
 
     Attributes:
-        slices: Dict. The path of each variable, e.g. `"dense/kernel"`, to the
-            slice of rows that belongs to it.
         keeps_activations: Bool. Whether what products have in common is kept
             from one to the next, so that a block costs as much as its vectors
             one by one; see `Objective`.
@@ -312,3 +363,24 @@ def as_operator(
     if np.issubdtype(objective.dtype, np.complexfloating):
         raise arguments.refuse("objective", objective, "a real operator")
     return objective
+
+
+def described(operator: LinearOperator) -> dict[str, Any]:
+    """What a result says of the operator that it was measured on.
+
+    Args:
+        operator: `LinearOperator`.
+
+    Returns:
+        Dict with `"matrix"`, which of the matrices of an objective it is, and
+        `"objective"`, its settings; `"operator"` and an empty dict for one
+        that is not of this package, or a sum or multiple of such.
+    """
+    if isinstance(operator, MeasuredOperator):
+        return {"matrix": operator.matrix, "objective": operator.settings}
+    return {"matrix": "operator", "objective": {}}
+
+
+def slices_of(operator: LinearOperator) -> dict[str, slice]:
+    """The rows of each variable, none where there are no variables."""
+    return operator.slices if isinstance(operator, MeasuredOperator) else {}

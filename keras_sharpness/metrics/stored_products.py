@@ -7,7 +7,6 @@ import pathlib
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.files import (
     TEMPORARY_PREFIX,
@@ -17,7 +16,11 @@ from keras_sharpness.files import (
 )
 from keras_sharpness.metrics.fingerprint import describe_operator
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import CurvatureOperator, as_operator
+from keras_sharpness.metrics.operators import (
+    CurvatureOperator,
+    MeasuredOperator,
+    as_operator,
+)
 from keras_sharpness.metrics.process_bound import ProcessBound
 from keras_sharpness.training.fingerprint import differences
 
@@ -38,7 +41,7 @@ def _read_description(path: pathlib.Path) -> dict[str, Any]:
     return description
 
 
-class StoredProducts(ProcessBound, LinearOperator):
+class StoredProducts(ProcessBound, MeasuredOperator):
     """A curvature operator that keeps its products in a folder.
 
     A product with a vector that was multiplied before is read from there. The

@@ -18,7 +18,7 @@ from keras_sharpness.metrics.numerics.trace_estimators import (
     LeaveOneOutSamples,
 )
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator
+from keras_sharpness.metrics.operators import as_operator, described, slices_of
 from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
@@ -60,6 +60,9 @@ class Trace(Result):
         num_products: Int. Products with H.
         seconds: Float. All of it.
         product_seconds: Float. The part spent in products.
+        matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
+            `"fisher"`, …; `"operator"` where it is none of an objective's, None
+            in files of earlier versions.
         objective: Dict. Settings of the objective; empty for an operator that
             has none.
     """
@@ -81,6 +84,7 @@ class Trace(Result):
     product_seconds: float
     seed: int
     objective: dict[str, Any]
+    matrix: str | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """One row per trainable variable.
@@ -191,7 +195,6 @@ def hessian_trace(
     """
     clock = time.perf_counter()
     operator = as_operator(objective, w)
-    measured = getattr(operator, "objective", None)
     arguments.one_of("method", method, Method)
     seed = arguments.seed(seed)
     plan = Plan.check(
@@ -200,7 +203,7 @@ def hessian_trace(
         max_products=max_products,
         **_COSTS[method],
     )
-    segments = Segments(operator.shape[0], getattr(operator, "slices", {}))
+    segments = Segments(operator.shape[0], slices_of(operator))
     with track("Hessian trace", plan.num_products, progress) as advance:
         multiply = Products(operator, advance)
         estimator = (
@@ -241,7 +244,7 @@ def hessian_trace(
         seconds=time.perf_counter() - clock,
         product_seconds=multiply.seconds,
         seed=seed,
-        objective=getattr(measured, "settings", {}),
+        **described(operator),
     )
 
 
