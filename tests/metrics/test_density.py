@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.density import spectral_density
-from keras_sharpness.metrics.numerics.basis_memory import choose_group_size
+from keras_sharpness.metrics.numerics.basis import choose_group_size
 from keras_sharpness.metrics.numerics.tridiagonal import gauss_quadratures
 from keras_sharpness.results import Result
 

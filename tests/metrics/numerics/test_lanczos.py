@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from keras_sharpness.metrics import hessian_eigenvalues
+from keras_sharpness.metrics.numerics.basis import HostBasis
 from keras_sharpness.metrics.numerics.lanczos import Lanczos
 
 
@@ -65,8 +66,8 @@ def assert_ritz_pairs_are_true(matrix, lanczos):
 
 def test_basis_stays_orthonormal():
     matrix = symmetric(np.geomspace(1e-8, 1e3, 200))
-    lanczos = Lanczos(lambda v: matrix @ v, 200, capacity=123)
-    lanczos.wait(normal(3, 200))
+    lanczos = Lanczos(lambda v: matrix @ v, HostBasis(200, capacity=123))
+    lanczos.wait(normal(3, 200).T)
     for _ in range(40):
         lanczos.step(3)
     assert lanczos.num_vectors == 120
@@ -78,8 +79,8 @@ def test_basis_stays_orthonormal():
 def test_relation_holds_after_restarts_and_rotations(count):
     """Steps of any size, whatever waits."""
     matrix = symmetric(np.r_[np.linspace(-4, 5, 190), 9 + 1e-6 * np.arange(10)])
-    lanczos = Lanczos(lambda v: matrix @ v, 200, capacity=30)
-    lanczos.wait(normal(4, 200))
+    lanczos = Lanczos(lambda v: matrix @ v, HostBasis(200, capacity=30))
+    lanczos.wait(normal(4, 200).T)
     for _ in range(25):
         if lanczos.num_free < count:
             ritz = lanczos.ritz()
@@ -95,8 +96,8 @@ def test_relation_holds_after_restarts_and_rotations(count):
 
 def test_sorted_residuals_come_first():
     matrix = symmetric(np.linspace(-1, 1, 50))
-    lanczos = Lanczos(lambda v: matrix @ v, 50, capacity=12)
-    lanczos.wait(normal(3, 50))
+    lanczos = Lanczos(lambda v: matrix @ v, HostBasis(50, capacity=12))
+    lanczos.wait(normal(3, 50).T)
     lanczos.step(3)
     ritz = lanczos.ritz()
     top = lanczos.vectors(ritz.coordinates[:, -1:])
@@ -115,8 +116,8 @@ def test_nearly_dependent_vectors_become_orthonormal(angle):
     start = normal(4, 200)
     start[2] = start[0] + angle * start[2]
     start[3] = 1e30 * start[3]
-    lanczos = Lanczos(lambda v: v, 200, capacity=8)
-    lanczos.wait(start)
+    lanczos = Lanczos(lambda v: v, HostBasis(200, capacity=8))
+    lanczos.wait(start.T)
     assert lanczos.num_waiting == 4
     lanczos.step(4)
     assert_orthonormal(basis(lanczos))
@@ -128,8 +129,8 @@ def test_nearly_dependent_vectors_become_orthonormal(angle):
 def test_dependent_vectors_are_left_out():
     start = np.vstack([normal(2, 60), np.zeros(60)])
     start = np.vstack([start, start[0] - 3 * start[1]])
-    lanczos = Lanczos(lambda v: 0 * v, 60, capacity=8)
-    lanczos.wait(start)
+    lanczos = Lanczos(lambda v: 0 * v, HostBasis(60, capacity=8))
+    lanczos.wait(start.T)
     assert lanczos.num_waiting == 2
     lanczos.step(2)
     assert lanczos.num_waiting == 0

@@ -6,6 +6,7 @@ import pytest
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.metrics import Objective, hessian_eigenvalues
+from keras_sharpness.metrics.numerics.basis import HostBasis
 from keras_sharpness.metrics.numerics.lanczos import Lanczos
 from keras_sharpness.metrics.numerics.missed_eigenvalues import (
     missed_eigenvalues,
@@ -308,8 +309,10 @@ def test_start_vectors_are_remembered_through_restarts(largest):
     # The eigenvectors to 9 have next to no part in what is searched.
     starts = rng.standard_normal((2, size))
     starts -= 0.9999 * np.outer(starts @ q[:, 0], q[:, 0])
-    lanczos = Lanczos(lambda block: matrix @ block, size, capacity=20)
-    lanczos.wait(starts)
+    lanczos = Lanczos(
+        lambda block: matrix @ block, HostBasis(size, capacity=20)
+    )
+    lanczos.wait(starts.T)
     for _ in range(9):
         if lanczos.num_free < 2:
             ritz = lanczos.ritz()
@@ -332,9 +335,11 @@ def test_the_chance_is_that_of_a_gaussian_to_be_small():
     """Found where there is one step, by its definition."""
     size, margin = 50, 0.5
     spectrum = np.r_[2.0, np.linspace(0, 1, size - 1)]
-    lanczos = Lanczos(lambda v: spectrum[:, None] * v, size, capacity=4)
+    lanczos = Lanczos(
+        lambda v: spectrum[:, None] * v, HostBasis(size, capacity=4)
+    )
     start = np.random.default_rng(0).standard_normal((1, size))
-    lanczos.wait(start)
+    lanczos.wait(start.T)
     lanczos.step(1)
     ritz = lanczos.ritz()
     doubt = missed_eigenvalues(
