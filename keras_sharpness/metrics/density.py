@@ -9,11 +9,11 @@ from scipy.sparse.linalg import LinearOperator
 from keras_sharpness import arguments
 from keras_sharpness.metrics.density_draft import DensityDraft
 from keras_sharpness.metrics.density_estimate import SpectralDensity
-from keras_sharpness.metrics.numerics.basis_dtype import (
+from keras_sharpness.metrics.numerics.basis import (
     BasisDtype,
     choose_basis_dtype,
+    choose_group_size,
 )
-from keras_sharpness.metrics.numerics.basis_memory import choose_group_size
 from keras_sharpness.metrics.numerics.probes import rademacher
 from keras_sharpness.metrics.numerics.tridiagonal import gauss_quadratures
 from keras_sharpness.metrics.objective import Objective

@@ -1,6 +1,7 @@
 """Extreme eigenvalues of the Hessian, with residuals."""
 
 import dataclasses
+import functools
 import time
 import warnings
 from typing import Any, Literal
@@ -10,8 +11,9 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics.flat_arrays import MAX_BLOCK
-from keras_sharpness.metrics.numerics.basis_dtype import (
+from keras_sharpness.metrics.numerics.basis import (
     BasisDtype,
+    HostBasis,
     choose_basis_dtype,
     rounding_of_products,
     underflow_of_products,
@@ -238,7 +240,7 @@ def hessian_eigenvalues(
         options = {
             "which": which,
             "block_size": block_size,
-            "basis_dtype": basis_dtype,
+            "make_basis": functools.partial(HostBasis, size, dtype=basis_dtype),
             "rounding": rounding_of_products(operator),
             "underflow": underflow_of_products(operator),
             "miss_probability": miss_probability,

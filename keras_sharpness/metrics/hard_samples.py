@@ -1,29 +1,23 @@
 """The direction of largest curvature on the samples of largest loss."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from scipy.linalg import eigh_tridiagonal
 
 from keras_sharpness.metrics.backend import (
+    KeptProduct,
     hessian_product,
+    naming_layers,
     value_and_gradient,
 )
-from keras_sharpness.metrics.backend.tensorflow.differentiability import (
-    naming_layers,
-)
-from keras_sharpness.metrics.backend.tensorflow.fusion import gains_from_fusion
-from keras_sharpness.metrics.backend.tensorflow.two_stages import TwoStages
 from keras_sharpness.metrics.curvature_products import is_worthwhile
 from keras_sharpness.metrics.loss.half_precision import computes_in_float16
 from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
-from keras_sharpness.metrics.numerics.lanczos_step import (
-    lanczos_step,
-    unit_vector,
-)
+from keras_sharpness.metrics.numerics.basis import DeviceBasis
+from keras_sharpness.metrics.numerics.lanczos import Lanczos
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.models.first_call import declared_batch_size
 
@@ -36,7 +30,7 @@ class HardDirection:
     """An approximate top eigenvector of the Hessian on the hardest samples.
 
     Attributes:
-        vector: Array (P,), of length 1; the next search overwrites it.
+        vector: Array (P,), of length 1.
         value: Float. Its curvature on these samples.
         residual: Float. ‖H u − λ u‖ / |λ| there, not on all data.
         num_products: Int. Products with the Hessian of these samples.
@@ -88,18 +82,17 @@ class HardSamples:
         self._objective = objective
         self._num_samples = num_samples
         self._max_products = max_products
-        first = next(iter(objective._batches))
-        # As for products with all data, whose function this is.
-        self._fuses = gains_from_fusion(
-            objective._gradient_of_batch().get_concrete_function(
-                *first[:3], objective._share(first)
-            )
+        self._product = KeptProduct(
+            objective.point,
+            ("hard samples", "product"),
+            naming_layers(objective.model, self._hessian_product, twice=True),
         )
-        self._stages: TwoStages | None = None
-        self._total = np.empty(objective.size)
+        self._is_planned = False
         self._data = keras.tree.map_structure(
-            lambda *parts: None if parts[0] is None else tf.concat(parts, 0),
-            *(tuple(batch[:3]) for batch in objective._batches),
+            lambda *parts: (
+                None if parts[0] is None else keras.ops.concatenate(parts)
+            ),
+            *(tuple(batch[:2]) for batch in objective.batches),
         )
 
     @staticmethod
@@ -119,13 +112,15 @@ class HardSamples:
             Bool.
         """
         model = objective.model
-        first = next(iter(objective._batches))
+        first = next(iter(objective.batches))
+        # Ragged and sparse ones are of another kind.
+        dense = type(keras.ops.zeros(()))
         return (
             objective.batch_size is not None
             and objective.loss.function is not None
             and hasattr(first.y, "shape")
             and all(
-                isinstance(tensor, tf.Tensor)
+                isinstance(tensor, dense)
                 for tensor in keras.tree.flatten(first.x)
                 if tensor is not None
             )
@@ -165,139 +160,121 @@ class HardSamples:
             hardest = np.argpartition(losses, -self._num_samples)
             # In order: neighbours in memory are copied faster.
             hardest = np.sort(hardest[-self._num_samples :])
-            others = [
-                tf.gather(tensor, hardest)
-                for tensor in keras.tree.flatten(self._data)
-                if tensor is not None
-            ]
-            return self._search(others, tolerance)
+            x, y = keras.tree.map_structure(
+                lambda tensor: (
+                    None
+                    if tensor is None
+                    else keras.ops.take(tensor, hardest, axis=0)
+                ),
+                self._data,
+            )
+            return self._search(x, y, tolerance)
 
     def _losses_here(self) -> np.ndarray:
         compiled = self._compile("losses", self._losses)
-        parts = [compiled(*batch[:2]) for batch in self._objective._batches]
-        return np.concatenate([np.asarray(part) for part in parts])
+        parts = [compiled(*batch[:2]) for batch in self._objective.batches]
+        return np.concatenate(
+            [keras.ops.convert_to_numpy(part) for part in parts]
+        )
 
-    def _search(
-        self, others: list[Any], tolerance: float
-    ) -> HardDirection | None:
-        if self._stages is None:
-            self._stages = self._cut_step(others)
-        kept = self._stages.first(others)
-        gradient = [kept.pop() for _ in self._objective.layout.shapes][::-1]
-        *vector, length = self._compile("start", _start)(gradient)
-        if not float(length):
-            return None
-        last, beta = self._zeros, tf.zeros_like(length)
-        basis, diagonal, beside = [], [], []
-        for _ in range(self._max_products):
-            basis.append(vector)
-            (step,) = self._stages.second(kept, [[*vector, *last, beta]])
-            *vector, alpha, beta = step
-            last = basis[-1]
-            diagonal.append(float(alpha))
-            beside.append(float(beta))
-            if not np.isfinite(diagonal[-1] + beside[-1]):
-                raise FloatingPointError(
-                    "A product with the Hessian of the samples of largest loss "
-                    "holds NaN or infinity."
-                )
-            values, coordinates = eigh_tridiagonal(diagonal, beside[:-1])
-            value, weights = values[-1], coordinates[:, -1]
-            residual = abs(beside[-1] * weights[-1])
+    def _search(self, x: Any, y: Any, tolerance: float) -> HardDirection | None:
+        objective = self._objective
+        start = self._compile("gradient", self._gradient)(x, y)
+        others = (x, y)
+        if not self._is_planned:
+            self._product.is_costly(
+                [start],
+                others,
+                batch_size=self._num_samples,
+                num_samples=objective.num_samples,
+                without=[(objective.size,), *objective.layout.shapes_of(None)],
+            )
+            self._is_planned = True
+        hessian = self._product.keep(
+            [start], others, batch_size=self._num_samples, room=float("inf")
+        )
+
+        def multiply(block: Any) -> Any:
+            ((product,),) = hessian.block([[block[:, 0]]])
+            return _finite(product)[:, None]
+
+        basis = DeviceBasis(
+            self._max_products + 1, dtype=objective.layout.dtype
+        )
+        lanczos = Lanczos(multiply, basis)
+        lanczos.wait(_finite(start)[:, None], is_random=False)
+        value = residual = 0.0
+        while lanczos.num_waiting and lanczos.num_free:
+            lanczos.step(1)
+            ritz = lanczos.ritz()
+            value, residual = ritz.values[-1], ritz.residuals[-1]
             if residual <= tolerance * abs(value):
                 break
         if value <= 0.0:
             return None
         return HardDirection(
-            vector=self._combine(weights, basis),
-            value=float(value),
+            vector=lanczos.vectors(ritz.coordinates[:, -1:])[:, 0],
+            value=float(value * lanczos.unit),
             residual=float(residual / value),
-            num_products=len(diagonal),
+            num_products=lanczos.num_vectors,
             num_samples=self._num_samples,
         )
 
-    def _combine(
-        self, weights: np.ndarray, basis: list[list[Any]]
-    ) -> np.ndarray:
-        # Always the same: new pages take as long as the sums.
-        total = self._total
-        # One variable at a time, which stays in the cache.
-        for place, part in enumerate(self._objective.layout.parts(total)):
-            rows = [np.ravel(row[place]) for row in basis]
-            # In the vectors' own dtype: the errors are those they have.
-            mixed = rows[0] * float(weights[0])
-            scaled = np.empty_like(mixed)
-            for weight, row in zip(weights[1:], rows[1:], strict=True):
-                np.multiply(row, float(weight), out=scaled)
-                mixed += scaled
-            part[...] = mixed
-        return total
-
-    def _cut_step(self, others: list[Any]) -> TwoStages:
-        step = self._compile("step", self._step)
-        layout = self._objective.layout
-        vector = self._zeros = [
-            tf.zeros(shape, dtype)
-            for shape, dtype in zip(layout.shapes, layout.dtypes, strict=True)
-        ]
-        concrete = step.get_concrete_function(
-            vector,
-            vector,
-            tf.zeros((), vector[0].dtype),
-            *self._batch(others),
-        )
-        return TwoStages(
-            concrete,
-            2 * len(vector) + 1,
-            jit_compile=self._fuses,
-            num_first=len(vector),
-        )
-
-    def _compile(self, name: str, function: Any) -> Any:
+    def _compile(self, name: str, function: Callable) -> Callable:
         objective = self._objective
-        return objective._point.compile(
+        return objective.point.compile(
             ("hard samples", name),
-            naming_layers(objective.model, function, twice=name == "step"),
-            # The step is cut in two first, and XLA gets the second part.
-            jit_compile=name != "step" and self._fuses,
-        )
-
-    def _batch(self, others: list[Any]) -> tuple:
-        """The gathered tensors, nested as a batch."""
-        rest = iter(others)
-        return tuple(
-            keras.tree.map_structure(
-                lambda tensor: None if tensor is None else next(rest), part
-            )
-            for part in self._data[:2]
+            naming_layers(objective.model, function, twice=False),
         )
 
     def _losses(self, weights, state, x, y):
-        with self._objective._batch_loss.forward(
+        with self._objective.batch_loss.forward(
             weights, state, x, y
         ) as forward:
             (predictions,) = keras.tree.flatten(forward.predictions)
             losses = self._objective.loss.of_entries(y, predictions)
-            values = tf.cast(losses, self._objective.layout.dtype)
+            values = keras.ops.cast(losses, self._objective.layout.dtype)
             axes = list(range(1, len(values.shape)))
             # One number for all samples, as a caller's own function may
             # return, leaves the choice among them open.
-            return tf.reduce_mean(values, axes) + tf.zeros(
-                [tf.shape(predictions)[0]], values.dtype
+            return keras.ops.mean(values, axes) + keras.ops.zeros(
+                keras.ops.shape(predictions)[:1], values.dtype
             )
 
-    def _step(self, weights, state, vector, last, beta, x, y):
-        """A step of Lanczos, and the gradient, which all steps share."""
-        loss = self._objective._batch_loss.value
-        here = (weights, state, x, y, None, 1.0)
-        product = hessian_product(loss)(*here, vector)
-        step = lanczos_step(product, vector, last, beta)
-        return *step, *value_and_gradient(loss)(*here)[1]
+    def _gradient(self, weights, state, x, y):
+        """The gradient, as one tensor (P,)."""
+        differentiate = value_and_gradient(self._objective.batch_loss.value)
+        return _flat(differentiate(weights, state, x, y, None, 1.0)[1])
+
+    def _hessian_product(self, weights, state, vector, x, y):
+        """The Hessian times a vector, which is one tensor (P,)."""
+        layout = self._objective.layout
+        tree = [
+            keras.ops.reshape(vector[0][place], shape)
+            for place, shape in zip(
+                layout.slices_of(None).values(),
+                layout.shapes_of(None),
+                strict=True,
+            )
+        ]
+        multiply = hessian_product(self._objective.batch_loss.value)
+        return [_flat(multiply(weights, state, x, y, None, 1.0, tree))]
 
 
-def _start(weights, state, gradient):
-    del weights, state
-    return unit_vector(gradient)
+def _flat(tree: list[Any]) -> Any:
+    return keras.ops.concatenate(
+        [keras.ops.reshape(tensor, (-1,)) for tensor in tree]
+    )
+
+
+def _finite(vector: Any) -> Any:
+    """The vector, unless it holds NaN or infinity, which a sum keeps."""
+    if not np.isfinite(float(keras.ops.sum(vector))):
+        raise FloatingPointError(
+            "A product with the Hessian of the samples of largest loss holds "
+            "NaN or infinity."
+        )
+    return vector
 
 
 def _uses_moving_statistics(objective: Objective) -> bool:

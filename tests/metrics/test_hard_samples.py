@@ -43,7 +43,7 @@ def trained(float64):
 def losses_by_hand(objective):
     """-log softmax of the label, in NumPy, from the model's logits."""
     x, y = (
-        np.concatenate([np.asarray(batch[i]) for batch in objective._batches])
+        np.concatenate([np.asarray(batch[i]) for batch in objective.batches])
         for i in (0, 1)
     )
     logits = np.asarray(objective.model(x, training=False))

@@ -1,11 +1,12 @@
 """Block Lanczos in bounded memory: full reorthogonalisation, thick restart."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from keras_sharpness.metrics.numerics.basis_dtype import BasisDtype
+from keras_sharpness.metrics.numerics.basis import Basis
 
 # In units of rounding: it leaves dot products of unit vectors below this at any
 # length that fits in memory; eigenvalues feel the square of it.
@@ -13,12 +14,6 @@ _ORTHOGONAL = 500
 # Two passes are the rule; more where a block is nearly dependent. Each gains
 # at least half of the digits.
 _MAX_PASSES = 5
-# Bytes in one panel of the basis, which stays in the cache while it is used.
-_PANEL = 2**19
-# Multiplications in one matrix product on a panel. OpenBLAS splits larger ones
-# among threads, which wait for each other thousands of times a step: ten times
-# slower wherever anything else runs.
-_LARGEST_PRODUCT = 2**18
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,21 +48,18 @@ class Lanczos:
 
     Products are made orthogonal to the basis by classical Gram-Schmidt, twice
     ("twice is enough"), which keeps it orthogonal to rounding, so that no
-    eigenvalue appears as a ghost. V and Q are the rows of one array that is
-    changed in place, by matrix products on narrow panels of it: a step reads
-    the basis twice and allocates nothing but what `multiply` returns.
+    eigenvalue appears as a ghost. V, then Q, are the vectors of a `Basis`,
+    which knows where they live; a step reads it twice.
 
     A is measured in units of a power of two near the largest entry of its first
     product, so that squares of neither tiny nor huge matrices leave the range
     of the basis. Multiply values and residuals by `unit`.
 
     Args:
-        multiply: Callable, (P, b) → A times it (P, b).
-        size: Int. P.
-        capacity: Int. Number of vectors to make room for: m + q, and those
-            that the next step multiplies.
-        basis_dtype: Str. What V and Q are kept in. Sums over their entries are
-            float64 from panel to panel, and so are T and S.
+        multiply: Callable, a block of the basis (P, b) → A times it.
+        basis: Empty `Basis`, with room for m + q vectors, and for those that
+            the next step multiplies. What V and Q are kept in; T and S are
+            float64.
         num_ends: Int. Ends of the spectrum that `restart` is told of.
 
     Attributes:
@@ -85,18 +77,15 @@ class Lanczos:
 
     def __init__(
         self,
-        multiply: Callable[[np.ndarray], np.ndarray],
-        size: int,
+        multiply: Callable[[Any], Any],
+        basis: Basis,
         *,
-        capacity: int,
-        basis_dtype: BasisDtype = "float64",
         num_ends: int = 1,
     ):
         self._multiply = multiply
+        self._basis = basis  # V, Q, products
         self.unit: float | None = None
-        # V, Q, products
-        self._rows = np.empty((capacity, size), basis_dtype)
-        self._epsilon = float(np.finfo(basis_dtype).eps)
+        capacity = basis.capacity
         self._projection = np.zeros((capacity, capacity))  # T
         self._coupling = np.zeros((0, 0))  # S, (q, m)
         self._starts = np.zeros((num_ends, 0, 0))  # in V and Q
@@ -106,20 +95,18 @@ class Lanczos:
     @property
     def num_free(self) -> int:
         """How many vectors the next step may multiply."""
-        return len(self._rows) - self.num_vectors - self.num_waiting
+        return self._basis.capacity - self.num_vectors - self.num_waiting
 
-    def wait(self, start: np.ndarray, *, is_random: bool = True) -> None:
+    def wait(self, start: Any, *, is_random: bool = True) -> None:
         """Lets more vectors wait.
 
         Args:
-            start: Array (b, P). What depends on the others is left out.
+            start: Block (P, b). What depends on the others is left out.
             is_random: Bool. Whether they are N(0, 1), so that what they have
                 not seen tells something; they are remembered.
         """
-        end = self.num_vectors + self.num_waiting
-        self._rows[end : end + len(start)] = start
-        overlap, gram = self._sweep(end, len(start))
-        overlap, factor = self._orthonormalise(end, overlap, gram)
+        self._basis.append(start)
+        overlap, factor = self._orthonormalise(*self._basis.dot(start.shape[1]))
         self._grow(factor.shape[1])
         if is_random:
             new = np.hstack([overlap, factor]).T
@@ -139,23 +126,18 @@ class Lanczos:
 
     def step(self, count: int) -> None:
         """Extends the basis by `count` waiting vectors, multiplying them."""
-        size, end = self.num_vectors, self.num_vectors + self.num_waiting
+        size = self.num_vectors
         here = slice(size, size + count)
-        product = self._multiply(self._rows[here].T).T
+        product = self._multiply(self._basis.block(size, count))
         if not self.unit:
-            self.unit = _power_of_two(product)
-        np.multiply(
-            product,
-            1.0 / (self.unit or 1.0),
-            out=self._rows[end : end + count],
-            casting="same_kind",
-        )
+            self.unit = self._basis.unit(product)
+        self._basis.append(product, self.unit or 1.0)
         del product
         # By symmetry the overlap with V is S; the first pass need not measure
         # it. The second does, and finds what the product lacks in symmetry.
-        overlap, gram = self._sweep(end, count, first=size)
+        overlap, gram = self._basis.dot(count, first=size)
         overlap[:, :size] = self._coupling[:count]
-        overlap, factor = self._orthonormalise(end, overlap, gram)
+        overlap, factor = self._orthonormalise(overlap, gram)
         self.num_vectors += count
         self.num_waiting -= count
         known = overlap[:, : self.num_vectors]
@@ -186,13 +168,11 @@ class Lanczos:
             directions: Array (q, k), in the basis Q: of Ritz pairs whose
                 residuals shall become smaller the `couplings`.
         """
-        size, end = self.num_vectors, self.num_vectors + self.num_waiting
+        size = self.num_vectors
         rotation = np.linalg.svd(directions)[0].T
         self._coupling = rotation @ self._coupling
         self._starts[:, size:] = rotation @ self._starts[:, size:]
-        rotation = rotation.astype(self._rows.dtype)
-        for panel in self._panels(rotation.size):
-            panel[size:end] = rotation @ panel[size:end]
+        self._basis.rotate(size, rotation)
 
     def restart(
         self, ritz: Ritz, places: np.ndarray, levels: Sequence[float]
@@ -209,8 +189,7 @@ class Lanczos:
             places: Int array (k,), of those to keep.
             levels: Sequence of float, e of them: λ at each end of the spectrum.
         """
-        size, end = self.num_vectors, self.num_vectors + self.num_waiting
-        kept = len(places)
+        size, kept = self.num_vectors, len(places)
         dropped = np.delete(np.arange(size), places)
         waiting = self._starts[:, size:].copy()
         for level, starts, more in zip(
@@ -220,11 +199,7 @@ class Lanczos:
             part = starts[dropped] / np.where(apart == 0, 1.0, apart)[:, None]
             more += ritz.couplings[:, dropped] @ part
         self._starts = np.concatenate([ritz.starts[:, places], waiting], axis=1)
-        coordinates = ritz.coordinates[:, places]
-        combine = coordinates.T.astype(self._rows.dtype)
-        for panel in self._panels(coordinates.size):
-            panel[:kept] = combine @ panel[:size]
-            panel[kept : kept + end - size] = panel[size:end]
+        self._basis.rotate(0, ritz.coordinates[:, places].T)
         self.num_vectors = kept
         self._projection[:kept, :kept] = np.diag(ritz.values[places])
         self._coupling = ritz.couplings[:, places]
@@ -236,39 +211,25 @@ class Lanczos:
             coordinates: Array (m, k).
 
         Returns:
-            Array (P, k).
+            Array (P, k), float64.
         """
-        total = np.empty((coordinates.shape[1], self._rows.shape[1]))
-        column = 0
-        for panel in self._panels(coordinates.size):
-            part = coordinates.T @ panel[: self.num_vectors]
-            total[:, column : column + part.shape[1]] = part
-            column += part.shape[1]
-        return total.T
-
-    def _panels(self, height: int) -> Iterator[np.ndarray]:
-        """Columns of all rows, few enough to multiply by `height` numbers."""
-        column = len(self._rows) * self._rows.itemsize
-        width = min(_PANEL // column, _LARGEST_PRODUCT // height)
-        width = max(64, width)
-        for start in range(0, self._rows.shape[1], width):
-            yield self._rows[:, start : start + width]
+        return self._basis.combine(coordinates)
 
     def _orthonormalise(
-        self, end: int, overlap: np.ndarray, gram: np.ndarray
+        self, overlap: np.ndarray, gram: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Makes rows from `end` orthonormal to all above and to each other.
+        """Makes the last b vectors orthonormal to all and to each other.
 
         Args:
-            end: Int.
-            overlap: Array (b, end). Of these rows with those above, as far as
-                it is known.
-            gram: Array (b, b). Of these rows.
+            overlap: Array (b, n). Of these with those before, as far as it is
+                known.
+            gram: Array (b, b). Of these among each other.
 
         Returns:
-            Overlap (b, end) and factor (b, r), r ≤ b the rank that was found:
-            `rows before = overlap · rows above + factor · rows after`.
+            Overlap (b, n) and factor (b, r), r ≤ b the rank that was found:
+            `last before = overlap · others + factor · last after`.
         """
+        epsilon = self._basis.epsilon
         total = overlap
         norms = np.sqrt(np.diag(gram))
         kept = norms > 0.0
@@ -276,17 +237,15 @@ class Lanczos:
         factor = np.diag(norms)[:, kept]
         # A row's rounding errors relative to itself. They grow as most of it
         # cancels; a row that consists of them is no direction of A.
-        noise = np.full(len(mix), self._epsilon)
+        noise = np.full(len(mix), epsilon)
         measure = True
         for _ in range(_MAX_PASSES):
-            overlap, gram = self._sweep(
-                end, len(overlap), overlap, mix, measure
-            )
+            overlap, gram = self._basis.subtract(overlap, mix, measure=measure)
             if not measure:
                 break
             largest = np.max(np.abs(overlap), initial=0.0)
             skew = np.max(np.abs(gram - np.eye(len(gram))), initial=0.0)
-            if max(largest, skew) < _ORTHOGONAL * self._epsilon:
+            if max(largest, skew) < _ORTHOGONAL * epsilon:
                 break
             total = total + factor @ overlap
             gram = gram - overlap @ overlap.T
@@ -296,7 +255,7 @@ class Lanczos:
             gram = gram[np.ix_(kept, kept)] / np.outer(norms, norms)
             values, vectors = np.linalg.eigh(gram)
             # Below this a Gram matrix does not tell; the next pass does.
-            roots = np.sqrt(np.maximum(values, self._epsilon))
+            roots = np.sqrt(np.maximum(values, epsilon))
             mix = np.zeros((len(roots), len(kept)))
             mix[:, kept] = (vectors / roots).T / norms
             factor = (factor[:, kept] * norms) @ (vectors * roots)
@@ -306,47 +265,3 @@ class Lanczos:
                 roots < 0.1
             )
         return total, factor
-
-    def _sweep(
-        self,
-        end: int,
-        count: int,
-        remove: np.ndarray | None = None,
-        mix: np.ndarray | None = None,
-        measure: bool = True,
-        *,
-        first: int = 0,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """`rows ← mix (rows − remove · rows above)`, then what is left.
-
-        Returns:
-            The overlap of the new rows with those above from the `first` on,
-            and their Gram matrix; both 0 unless measured.
-        """
-        size, used = count, end
-        if remove is not None:
-            size = len(mix)
-            # Three blocks, unless there was a restart.
-            used = int(np.argmax(np.append(remove.any(axis=0), True)))
-            remove = remove[:, used:].astype(self._rows.dtype)
-            mix = mix.astype(self._rows.dtype)
-        overlap, gram = np.zeros((size, end)), np.zeros((size, size))
-        for panel in self._panels(count * (end + count)):
-            above, rows = panel[:end], panel[end : end + count]
-            if remove is not None:
-                rows = mix @ (rows - remove @ above[used:])
-                panel[end : end + size] = rows
-            if measure:
-                overlap[:, first:] += rows @ above[first:].T
-                gram += rows @ rows.T
-        return overlap, gram
-
-
-def _power_of_two(product: np.ndarray) -> float | None:
-    """Near the largest entry; None of zeros."""
-    largest = max(float(np.max(product)), -float(np.min(product)))
-    if not largest:
-        return None
-    # Within the range of float64, and so is its inverse.
-    exponent = np.clip(np.frexp(largest)[1], -1000, 1000)
-    return float(np.ldexp(1.0, exponent))

@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from keras_sharpness.metrics.flat_arrays import MAX_BLOCK
-from keras_sharpness.metrics.numerics.basis_dtype import BasisDtype
+from keras_sharpness.metrics.numerics.basis import Basis
 from keras_sharpness.metrics.numerics.lanczos import Lanczos, Ritz
 from keras_sharpness.metrics.numerics.missed_eigenvalues import (
     Doubt,
@@ -41,7 +42,7 @@ class Extremes:
 
 
 def thick_restart_lanczos(
-    multiply: Callable[[np.ndarray], np.ndarray],
+    multiply: Callable[[Any], Any],
     size: int,
     *,
     k: int,
@@ -50,8 +51,8 @@ def thick_restart_lanczos(
     max_products: int,
     seed: int,
     block_size: int,
+    make_basis: Callable[[int], Basis],
     initial_vectors: np.ndarray | None = None,
-    basis_dtype: BasisDtype = "float64",
     rounding: float = 0.0,
     underflow: float = 0.0,
     miss_probability: float | None = 1e-3,
@@ -72,7 +73,7 @@ def thick_restart_lanczos(
     value: matrices may be as large or small as float64 allows.
 
     Args:
-        multiply: Callable, (P, b) → A times it (P, b).
+        multiply: Callable, a block of the basis (P, b) → A times it.
         size: Int. P.
         k: Int. How many, from each end that is asked for.
         which: Str. `"largest"`, `"smallest"` or `"both"`.
@@ -80,9 +81,9 @@ def thick_restart_lanczos(
         max_products: Int, at least n.
         seed: Int. For the start vectors, which are N(0, 1).
         block_size: Int, at most `MAX_BLOCK`. How many vectors to start from.
+        make_basis: Callable, capacity → empty `Basis`.
         initial_vectors: Array (P, m), to start from too: from as many
             combinations of them, where there are more.
-        basis_dtype: Str. What the vectors are kept in.
         rounding: Float. Machine epsilon of the products.
         underflow: Float. The length below which a product may be zero.
         miss_probability: Float, or None to stop by the residuals alone;
@@ -104,24 +105,18 @@ def thick_restart_lanczos(
         if not checks:
             start = _blurred(start, _RANDOM_PART * tolerance, generator)
     both = num_starts if start is not None and checks else 0
-    lanczos = Lanczos(
-        multiply,
-        size,
-        # Where all of the space has room, so have the products of the last
-        # step.
-        capacity=min(2 * wanted + 20 + both, size + MAX_BLOCK),
-        basis_dtype=basis_dtype,
-        num_ends=2 if which == "both" else 1,
-    )
+    # Where all of the space has room, so have the products of the last step.
+    basis = make_basis(min(2 * wanted + 20 + both, size + MAX_BLOCK))
+    lanczos = Lanczos(multiply, basis, num_ends=2 if which == "both" else 1)
     if start is not None:
-        lanczos.wait(start, is_random=False)
+        lanczos.wait(start.T, is_random=False)
         del start
     missing = num_starts if checks else num_starts - lanczos.num_waiting
     if missing:
-        lanczos.wait(generator.standard_normal((missing, size)))
+        lanczos.wait(generator.standard_normal((missing, size)).T)
     # Products of float16 are off by 0.8 of its epsilon, of bfloat16 by 1.3; the
     # errors of a basis add up over its vectors.
-    error = 10 * float(np.finfo(basis_dtype).eps) + 2 * rounding
+    error = 10 * basis.epsilon + 2 * rounding
     num_products = num_settling = 0
     count = min(lanczos.num_waiting, max_products, MAX_BLOCK)
     while True:
@@ -170,7 +165,7 @@ def thick_restart_lanczos(
         if lanczos.num_free < fresh + count:
             _restart(lanczos, ritz, wanted, which, fresh + count, margins)
         if fresh:
-            lanczos.wait(generator.standard_normal((fresh, size)))
+            lanczos.wait(generator.standard_normal((fresh, size)).T)
             num_starts += fresh
             directions = np.eye(lanczos.num_waiting)[:, -fresh:]
         if count < lanczos.num_waiting and directions.size:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from keras_sharpness.metrics.flat_arrays import chunks
-from keras_sharpness.metrics.numerics.basis_dtype import BasisDtype
+from keras_sharpness.metrics.numerics.basis import BasisDtype
 
 # Of the size of the operator on the basis. What is left of a product off the
 # basis is rounding below this, and the basis spans an invariant subspace.
