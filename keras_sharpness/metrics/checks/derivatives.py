@@ -16,7 +16,7 @@ from keras_sharpness.metrics.checks.row import CheckRow
 from keras_sharpness.metrics.checks.smoothness import (
     Smoothness,
     listed,
-    narrowed,
+    smoothness,
 )
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.other_data import first_batches, with_batches
@@ -76,7 +76,7 @@ def derivative_rows(
         return rows, bend(own, w, vectors[:, 0], products[:, 0])
     truth = _one_by_one(exact, vectors, w)
     place = f"Compared in a float64 copy, on {num_samples} samples."
-    casts = narrowed(exact)
+    casts = smoothness(exact).narrowed
     exact_dtype = lowest(["float64", *casts])
     if casts:
         parts = listed([part for where in casts.values() for part in where])

@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.backend.tensorflow.second_gradients import (
-    complete_gradients,
-)
+from keras_sharpness.metrics.backend import framework_errors
 from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
 from keras_sharpness.metrics.loss.labels import check_batch
 from keras_sharpness.metrics.loss.losses import (
@@ -78,6 +75,7 @@ class BatchLoss:
             of the samples, (n,).
 
     Attributes:
+        is_compiled: Bool. As given.
         missing: Counter. Entries of x and y that are no finite numbers, as
             `check` found them.
     """
@@ -94,10 +92,9 @@ class BatchLoss:
         batch_norm: BatchNormMode,
         loss_fn: LossFunction | None = None,
     ):
-        complete_gradients()
         self._model = model
         self._loss = loss
-        self._is_compiled = is_compiled
+        self.is_compiled = is_compiled
         self._regularization = regularization
         self._batch_norm = batch_norm
         self._loss_fn = loss_fn
@@ -260,7 +257,7 @@ class BatchLoss:
 
     def _loss_of(self, x, y, y_pred, sample_weight, penalty, alone):
         model = self._model
-        if self._is_compiled:
+        if self.is_compiled:
             value = model._compute_loss(
                 x, y, y_pred, sample_weight, training=False
             )
@@ -313,7 +310,7 @@ class BatchLoss:
         """
         try:
             output = self._output(batch)
-        except (TypeError, ValueError, tf.errors.OpError):
+        except (TypeError, ValueError, *framework_errors):
             return False
         return all(
             len(leaf.shape) == 0 or leaf.shape[0] == batch.size
@@ -343,7 +340,7 @@ class BatchLoss:
                 "function (model, batch) that calls its parts and returns the "
                 "loss."
             ) from error
-        except (TypeError, ValueError, tf.errors.OpError) as error:
+        except (TypeError, ValueError, *framework_errors) as error:
             shapes = keras.tree.map_structure(lambda t: tuple(t.shape), batch.x)
             expected = getattr(model, "input_shape", "other shapes")
             remedy = "Reshape `x`."
@@ -367,7 +364,7 @@ class BatchLoss:
             with self._as_it_is():
                 model(batch.x, training=False)
                 check_added(model, regularization=self._regularization)
-        if self._is_compiled and self._loss_fn is None:
+        if self.is_compiled and self._loss_fn is None:
             with self._as_it_is():
                 model._compute_loss(
                     batch.x,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
+from keras_sharpness.metrics.backend import logits_of
 from keras_sharpness.metrics.loss.losses import LossSpecification
 
 
@@ -28,23 +28,17 @@ def coordinates(
     kind = specification.accuracy_kind
     leaves = keras.tree.flatten(y_pred)
     if kind is not None and not specification.from_logits and len(leaves) == 1:
-        activation, name = (
-            (tf.nn.sigmoid, "Sigmoid")
-            if kind == "binary"
-            else (tf.nn.softmax, "Softmax")
-        )
-        # As Keras' losses do, which then leave the predictions aside.
-        logits = getattr(leaves[0], "_keras_logits", None)
-        if logits is None and leaves[0].op.type == name:
-            (logits,) = leaves[0].op.inputs
+        activation = "sigmoid" if kind == "binary" else "softmax"
+        logits = logits_of(leaves[0], activation)
         if logits is not None:
             return (
                 keras.tree.pack_sequence_as(y_pred, [logits]),
                 dataclasses.replace(specification, from_logits=True),
-                _with_masks_of(y_pred, activation),
+                _with_masks_of(y_pred, getattr(keras.ops, activation)),
             )
-    outputs = keras.tree.map_structure(tf.identity, y_pred)
-    return outputs, specification, _with_masks_of(y_pred, tf.identity)
+    # Without what Keras' losses would look for behind the predictions.
+    outputs = keras.tree.map_structure(keras.ops.copy, y_pred)
+    return outputs, specification, _with_masks_of(y_pred, keras.ops.copy)
 
 
 def _with_masks_of(y_pred: Any, function: Callable) -> Callable[[Any], Any]:
