@@ -18,8 +18,8 @@ from keras_sharpness.metrics.backend.tensorflow.differentiability import (
 from keras_sharpness.metrics.backend.tensorflow.fusion import gains_from_fusion
 from keras_sharpness.metrics.backend.tensorflow.two_stages import TwoStages
 from keras_sharpness.metrics.curvature_products import is_worthwhile
+from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.loss.half_precision import computes_in_float16
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.numerics.lanczos_step import (
     lanczos_step,
     unit_vector,

@@ -14,7 +14,7 @@ from keras_sharpness.metrics.backend import (
     draw_uniform,
     gradient_and_hessian,
 )
-from keras_sharpness.metrics.loss.batch_loss import Forward
+from keras_sharpness.metrics.loss.forward import Forward
 from keras_sharpness.metrics.loss.losses import LossSpecification
 
 # (forward, sample_weight, index of the batch) → function that multiplies

@@ -12,12 +12,8 @@ from keras_sharpness.metrics.checks.float64_copy import (
     float64_objective,
 )
 from keras_sharpness.metrics.checks.precision import epsilon, lowest
-from keras_sharpness.metrics.checks.row import CheckRow
-from keras_sharpness.metrics.checks.smoothness import (
-    Smoothness,
-    listed,
-    smoothness,
-)
+from keras_sharpness.metrics.checks.row import CheckRow, listed
+from keras_sharpness.metrics.checks.smoothness import Smoothness, smoothness
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.other_data import first_batches, with_batches
 

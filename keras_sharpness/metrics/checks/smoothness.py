@@ -1,10 +1,15 @@
 """Where the loss has kinks, and where its gradient is cut off."""
 
 import dataclasses
-from collections.abc import Iterable
+
+import numpy as np
 
 from keras_sharpness.metrics import backend
+from keras_sharpness.metrics.checks.row import CheckRow, listed
 from keras_sharpness.metrics.objective import Objective
+
+# Share of the gradient's change over a short step that H may miss.
+_BEND = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +45,46 @@ def smoothness(objective: Objective) -> Smoothness:
     )
 
 
-def listed(names: Iterable[str], most: int = 5) -> str:
-    """Names in a sentence, the first few of many."""
-    names = list(names)
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+def smoothness_row(smooth: Smoothness, bend: float) -> CheckRow:
+    """Kinks, and what H misses over a step of 0.1 % of the weights.
+
+    One unit that crosses its kink for one sample can outweigh H on so short a
+    step.
+
+    Args:
+        smooth: `Smoothness`.
+        bend: Float, from `keras_sharpness.metrics.checks.differences.bend`.
+
+    Returns:
+        A `CheckRow`.
+    """
+    if np.isnan(bend):
+        return CheckRow(
+            "smoothness",
+            "note",
+            None,
+            _BEND,
+            "H v is zero: the loss is linear in the weights here.",
+        )
+    missed = (
+        "Over 0.1 % of the weights the gradient's change differs from what H "
+        f"says by {100 * bend:.3g} %."
+    )
+    if smooth.kinks:
+        return CheckRow(
+            "smoothness",
+            "note",
+            bend,
+            _BEND,
+            f"Kinks in {listed(smooth.kinks)}: their own second derivative is "
+            "zero, and H holds between the kinks, not across them. " + missed,
+        )
+    if bend > _BEND:
+        return CheckRow(
+            "smoothness",
+            "note",
+            bend,
+            _BEND,
+            "The curvature changes within a short step. " + missed,
+        )
+    return CheckRow("smoothness", "ok", bend, _BEND, "No kinks. " + missed)

@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,21 +10,20 @@ import keras
 from keras_sharpness import arguments
 from keras_sharpness.metrics.backend import framework_errors
 from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
-from keras_sharpness.metrics.loss.labels import check_batch
+from keras_sharpness.metrics.loss.batch_norm import BatchNormMode
+from keras_sharpness.metrics.loss.data_checks import check_batch, count_missing
+from keras_sharpness.metrics.loss.folding import (
+    foldable_pairs,
+    gaining_pairs,
+)
+from keras_sharpness.metrics.loss.forward import Forward, coordinates
 from keras_sharpness.metrics.loss.losses import (
     ADDED,
     LossSpecification,
     accuracy,
     check_added,
 )
-from keras_sharpness.metrics.loss.missing_values import count_missing
-from keras_sharpness.metrics.loss.output_coordinates import coordinates
 from keras_sharpness.metrics.loss.stateless import CompiledLoss, model_at
-from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
-from keras_sharpness.metrics.normalization.folding import (
-    foldable_pairs,
-    gaining_pairs,
-)
 from keras_sharpness.models.first_call import (
     build,
     declared_batch_size,
@@ -35,29 +33,6 @@ from keras_sharpness.reasons import short_reason
 # `loss_fn(model, batch)`: a batch is what the data yield, x, (x, y) or
 # (x, y, sample_weight).
 LossFunction = Callable[[keras.Model, Any], Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Forward:
-    """A pass through the model at given weights.
-
-    Attributes:
-        predictions: Nested tensors, what the model returns.
-        outputs: Nested tensors, what curvature of the loss is taken by: the
-            predictions; where they are a softmax or a sigmoid and the loss a
-            cross-entropy, the logits, to which Keras applies the loss.
-        specification: `LossSpecification` of the loss of `outputs`.
-        penalty: Scalar tensor Ω(w), or None where there is none.
-        loss: Callable `(outputs, sample_weight, *, y, alone)` → scalar
-            tensor, the mean loss; y is that of the batch when left out, Ω is
-            part of it only with `alone=False`.
-    """
-
-    predictions: Any
-    outputs: Any
-    specification: LossSpecification
-    penalty: Any
-    loss: Callable[..., Any]
 
 
 class BatchLoss:
@@ -186,7 +161,7 @@ class BatchLoss:
         state: Sequence[Any],
         x: Any,
         y: Any,
-    ) -> Iterator["Forward"]:
+    ) -> Iterator[Forward]:
         """The pass through the model, taken apart. Arguments as `value`.
 
         Yields:

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from keras_sharpness.metrics.backend import differentiable
-from keras_sharpness.metrics.normalization.batch_norm import batch_statistics
-from keras_sharpness.metrics.normalization.folding import Pair, folded
+from keras_sharpness.metrics.loss.batch_norm import batch_statistics
+from keras_sharpness.metrics.loss.folding import Pair, folded
 
 
 @contextlib.contextmanager

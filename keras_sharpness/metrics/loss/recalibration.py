@@ -10,14 +10,14 @@ import keras
 import numpy as np
 
 from keras_sharpness.metrics.batches import Batches
+from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.loss.stateless import model_at
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.replaced_functions import (
     replaced_functions,
 )
 
 
-class Moments:
+class Recalibration:
     """The mean and variance of what enters each BatchNormalization layer.
 
     Every batch is run once with its own statistics. A layer that is called
@@ -62,14 +62,14 @@ class Moments:
             for layer in self._layers
         ]
 
-    def on(self, batches: Batches) -> "Moments":
+    def on(self, batches: Batches) -> "Recalibration":
         """The same of other data, without compiling anew.
 
         Args:
             batches: `Batches`.
 
         Returns:
-            `Moments`.
+            `Recalibration`.
         """
         other = copy.copy(self)
         other.batches = batches

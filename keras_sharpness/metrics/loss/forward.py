@@ -1,4 +1,4 @@
-"""What curvature of the loss is taken by: logits or predictions."""
+"""A pass through a model: predictions, and what curvature is taken by."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,6 +8,29 @@ import keras
 
 from keras_sharpness.metrics.backend import logits_of
 from keras_sharpness.metrics.loss.losses import LossSpecification
+
+
+@dataclasses.dataclass(frozen=True)
+class Forward:
+    """A pass through the model at given weights.
+
+    Attributes:
+        predictions: Nested tensors, what the model returns.
+        outputs: Nested tensors, what curvature of the loss is taken by: the
+            predictions; where they are a softmax or a sigmoid and the loss a
+            cross-entropy, the logits, to which Keras applies the loss.
+        specification: `LossSpecification` of the loss of `outputs`.
+        penalty: Scalar tensor Ω(w), or None where there is none.
+        loss: Callable `(outputs, sample_weight, *, y, alone)` → scalar
+            tensor, the mean loss; y is that of the batch when left out, Ω is
+            part of it only with `alone=False`.
+    """
+
+    predictions: Any
+    outputs: Any
+    specification: LossSpecification
+    penalty: Any
+    loss: Callable[..., Any]
 
 
 def coordinates(
