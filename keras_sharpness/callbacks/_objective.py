@@ -10,7 +10,7 @@ import numpy as np
 from keras_sharpness.callbacks._frequency import Frequency
 from keras_sharpness.metrics.batches import DEFAULT_BATCH_SIZE
 from keras_sharpness.metrics.loss.batch_loss import LossFunction
-from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
+from keras_sharpness.metrics.loss.batch_norm import BatchNormMode
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.models.first_call import declared_batch_size, is_built
 from keras_sharpness.training.xla import gains_from_xla

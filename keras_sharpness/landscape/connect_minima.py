@@ -14,7 +14,7 @@ from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.stopping import StopOption, stop_function
 from keras_sharpness.metrics import Objective
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 from keras_sharpness.progress import ProgressOption, track
 
 # Of the typical difference of the ends in one weight: the bend can then leave

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_sharpness.metrics import Objective
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.saving import load_model
 

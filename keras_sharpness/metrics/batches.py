@@ -5,10 +5,15 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.class_weights import sample_weights_of_classes
+from keras_sharpness.metrics.backend import (
+    cast_floats,
+    is_infinite,
+    is_ragged_or_sparse,
+    rows,
+    sparse_tensor,
+)
 
 # Measured on two cores on a dense network of 1.5 million weights: Hessian
 # products cost least per sample at about this size, gradients a fifth more than
@@ -199,24 +204,51 @@ def _as_tensor(name: str, values: Any) -> Any:
     return keras.ops.convert_to_tensor(values)
 
 
-def rows(values: Any, start: int, stop: int) -> Any:
-    """Some of the samples of an array, or of a ragged or sparse tensor.
+def sample_weights_of_classes(
+    y: Any, class_weight: Mapping[int, float]
+) -> np.ndarray:
+    """The weight of each sample's class, 1 for a class that has none.
+
+    As `model.fit(class_weight=…)` understands it.
 
     Args:
-        values: Array or tensor (N, ...).
-        start: Int. The first sample.
-        stop: Int. The one after the last; may be larger than N.
+        y: Array (n,) or (n, 1) of class numbers, or one-hot (n, C).
+        class_weight: Dict of class number to weight.
 
     Returns:
-        The same kind of values, of fewer samples.
+        Array (n,), float64.
+
+    Raises:
+        ValueError: If the targets are not one class per sample, or the weights
+            not a dict of class numbers.
     """
-    if not isinstance(values, tf.SparseTensor):
-        return values[start:stop]
-    rest = list(values.shape[1:])
-    stop = min(stop, int(values.shape[0]))
-    return tf.sparse.slice(
-        values, [start, *[0] * len(rest)], [stop - start, *rest]
+    arguments.instance(
+        "class_weight",
+        class_weight,
+        Mapping,
+        "a dict of class number to weight",
+        "Pass e.g. `{0: 1.0, 1: 5.0}`.",
     )
+    for number, weight in class_weight.items():
+        arguments.integer("class_weight", number, least=0)
+        arguments.real(f"class_weight[{number}]", weight)
+    if class_weight and not any(w > 0 for w in class_weight.values()):
+        raise arguments.refuse(
+            "class_weight", class_weight, "positive for one class at least"
+        )
+    if not hasattr(y, "shape") or not 1 <= len(y.shape) <= 2:
+        raise ValueError(
+            "`class_weight` needs one class per sample. Received: targets "
+            f"{getattr(y, 'shape', type(y).__name__)}. Pass `sample_weight`."
+        )
+    labels = keras.ops.convert_to_numpy(y)
+    if labels.ndim == 2:
+        one_hot = labels.shape[1] > 1
+        labels = labels.argmax(axis=1) if one_hot else labels[:, 0]
+    weights = np.ones(len(labels))
+    for number, weight in class_weight.items():
+        weights[np.round(labels) == number] = weight
+    return weights
 
 
 def _one_pass(source: Any) -> Iterable:
@@ -250,11 +282,7 @@ def _is_dataset(x: Any) -> bool:
             "measurement reads the data many times. Pass arrays, a "
             "tf.data.Dataset or a keras.utils.PyDataset."
         )
-    cardinality = getattr(x, "cardinality", None)
-    if (
-        cardinality is not None
-        and int(cardinality()) == tf.data.INFINITE_CARDINALITY
-    ):
+    if is_infinite(x):
         raise ValueError(
             "`x` is an infinite data set. Leave out `.repeat()`, or end it "
             "with `.take(…)`."
@@ -267,10 +295,10 @@ def _as_array(name: str, values: Any, dtype: str) -> Any:
     if values is None:
         return None
     if hasattr(values, "tocoo"):  # a matrix of scipy.sparse
-        values = _sparse_tensor(values.tocoo())
+        values = sparse_tensor(values.tocoo())
     arguments.complete(name, values)
-    if isinstance(values, tf.RaggedTensor | tf.SparseTensor):
-        return tf.cast(values, dtype) if values.dtype.is_floating else values
+    if is_ragged_or_sparse(values):
+        return cast_floats(values, dtype)
     array = np.asarray(values)
     arguments.complete(name, array)
     if array.dtype == object and not _are_texts(array):
@@ -296,11 +324,4 @@ def _are_texts(array: np.ndarray) -> bool:
     # As pandas and TensorFlow give them.
     return array.size > 0 and all(
         isinstance(item, str | bytes) for item in array.flat
-    )
-
-
-def _sparse_tensor(matrix: Any) -> tf.SparseTensor:
-    indices = np.stack([matrix.row, matrix.col], axis=1).astype("int64")
-    return tf.sparse.reorder(
-        tf.SparseTensor(indices, matrix.data, matrix.shape)
     )

@@ -19,7 +19,6 @@ from keras_sharpness.metrics.checks.model import (
     batch_norm_row,
     influence_row,
     samples_row,
-    smoothness_row,
 )
 from keras_sharpness.metrics.checks.operator import (
     repeatability_row,
@@ -27,7 +26,7 @@ from keras_sharpness.metrics.checks.operator import (
 )
 from keras_sharpness.metrics.checks.precision import epsilon, precision
 from keras_sharpness.metrics.checks.row import CheckRow
-from keras_sharpness.metrics.checks.smoothness import smoothness
+from keras_sharpness.metrics.checks.smoothness import smoothness, smoothness_row
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
 from keras_sharpness.metrics.products import Products

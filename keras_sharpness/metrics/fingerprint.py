@@ -80,7 +80,7 @@ def _digest(objective: Objective) -> str:
                 )
             )
         )
-        for batch in objective._batches
+        for batch in objective.batches
     )
     return digest_arrays([list(data.encode())])
 

@@ -14,8 +14,8 @@ from keras_sharpness.metrics.backend import (
     value_and_gradient,
 )
 from keras_sharpness.metrics.curvature_products import is_worthwhile
+from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.loss.half_precision import computes_in_float16
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.numerics.basis import DeviceBasis
 from keras_sharpness.metrics.numerics.lanczos import Lanczos
 from keras_sharpness.metrics.objective import Objective

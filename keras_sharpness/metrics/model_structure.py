@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 
 _MOST_NAMES = 3
 

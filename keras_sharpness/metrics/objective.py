@@ -27,20 +27,20 @@ from keras_sharpness.metrics.loss.batch_loss import (
     LossFunction,
     build_on,
 )
+from keras_sharpness.metrics.loss.batch_norm import (
+    BatchNormMode,
+    batch_norm_layers,
+    check_mode,
+)
+from keras_sharpness.metrics.loss.data_checks import check_masked
 from keras_sharpness.metrics.loss.half_precision import (
     loss_scale,
     vector_scales,
 )
 from keras_sharpness.metrics.loss.losses import specification_for
-from keras_sharpness.metrics.loss.missing_values import check_masked
-from keras_sharpness.metrics.loss.moments import Moments
+from keras_sharpness.metrics.loss.recalibration import Recalibration
 from keras_sharpness.metrics.loss.repeatability import check_repeats
 from keras_sharpness.metrics.model_structure import ModelStructure
-from keras_sharpness.metrics.normalization.batch_norm import (
-    BatchNormMode,
-    batch_norm_layers,
-    check_mode,
-)
 from keras_sharpness.metrics.points import (
     HeldWeights,
     MovedWeights,
@@ -252,7 +252,9 @@ class Objective(ProcessBound):
         if self.batch_norm == "recalibrate" and batch_norm_layers(model):
             self.calibration = calibration
             source = self if calibration is None else calibration
-            self._moments = Moments(model, source._batches, self._point.compile)
+            self._moments = Recalibration(
+                model, source.batches, self._point.compile
+            )
         if self._batch_loss.missing:
             check_masked(self, self._batch_loss.missing)
         if check_repeatability:
@@ -268,6 +270,21 @@ class Objective(ProcessBound):
         """A copy of the model's trainable weights, (P,) float64."""
         self._check_usable()
         return self.layout.read()
+
+    @property
+    def batches(self) -> Batches:
+        """The data, as batches that come in the same order at every pass."""
+        return self._batches
+
+    @property
+    def batch_loss(self) -> BatchLoss:
+        """The loss of one batch, as it is traced and compiled."""
+        return self._batch_loss
+
+    @property
+    def point(self) -> EvaluationPoint:
+        """Where the compiled functions stand in weight space."""
+        return self._point
 
     @property
     def settings(self) -> dict[str, Any]:

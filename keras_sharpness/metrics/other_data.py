@@ -2,14 +2,17 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
-from keras_sharpness.metrics.batches import Batch, rows
+from keras_sharpness.metrics.backend import gather, join, rows
+from keras_sharpness.metrics.batches import Batch, Batches
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.models.first_call import declared_batch_size
+
+Unit = Literal["sample", "batch"]
 
 
 class HeldBatches:
@@ -56,9 +59,8 @@ def with_batches(
     moments = objective._moments
     if hold_statistics:
         other._moments = None
-    elif moments is not None and moments._batches is objective._batches:
-        other._moments = copy.copy(moments)
-        other._moments._batches = batches
+    elif moments is not None and moments.batches is objective.batches:
+        other._moments = moments.on(batches)
     return other
 
 
@@ -81,7 +83,7 @@ def first_batches(objective: Objective, num_samples: int) -> list[Batch]:
     )
     found: list[Batch] = []
     missing = num_samples
-    for batch in objective._batches:
+    for batch in objective.batches:
         part = batch if fixed else _head(batch, missing)
         if not _counts(part):
             part = batch
@@ -136,11 +138,10 @@ def rebuilt(
         `Objective`.
     """
     mode = objective.batch_norm
-    loss_fn = objective._batch_loss._loss_fn
-    if loss_fn is not None:
-        options = {"loss_fn": loss_fn}
+    if objective.loss_fn is not None:
+        options = {"loss_fn": objective.loss_fn}
     else:
-        is_compiled = objective._batch_loss._is_compiled
+        is_compiled = objective.batch_loss.is_compiled
         options = {"loss": None if is_compiled else loss}
     return Objective(
         model,
@@ -163,3 +164,84 @@ def losses_of(objective: Objective) -> Any:
     """
     nested = objective.loss.nested
     return objective.loss.function if nested is None else nested
+
+
+class DrawnSamples:
+    """Objectives on drawn samples of arrays.
+
+    Args:
+        objective: `Objective` on arrays, which are copied once.
+
+    Attributes:
+        unit: Str. `"sample"`.
+        num_units: Int. N.
+    """
+
+    unit: Unit = "sample"
+
+    def __init__(self, objective: Objective):
+        self._objective = objective
+        self.num_units = objective.num_samples
+        parts = [tuple(batch[:3]) for batch in objective.batches]
+        self._arrays = keras.tree.map_structure(
+            lambda *tensors: None if tensors[0] is None else join(tensors),
+            *parts,
+        )
+
+    def __call__(self, chosen: np.ndarray) -> Objective:
+        """The objective on the units of these numbers, repeated ones too."""
+        # In order: neighbours in memory are copied faster.
+        chosen = np.sort(chosen)
+        x, y, sample_weight = keras.tree.map_structure(
+            lambda array: None if array is None else gather(array, chosen),
+            self._arrays,
+        )
+        batches = Batches(
+            x,
+            y,
+            sample_weight=sample_weight,
+            batch_size=self._objective.batch_size,
+            dtype=self._objective.layout.dtype,
+        )
+        return with_batches(self._objective, batches, len(chosen))
+
+
+class DrawnBatches:
+    """Objectives on drawn batches, each read as often as it was drawn.
+
+    Args:
+        objective: `Objective`.
+
+    Attributes:
+        unit: Str. `"batch"`.
+        num_units: Int. The number of batches.
+    """
+
+    unit: Unit = "batch"
+
+    def __init__(self, objective: Objective):
+        self._objective = objective
+        self._sizes = np.array([batch.size for batch in objective.batches])
+        self.num_units = len(self._sizes)
+
+    def __call__(self, chosen: np.ndarray) -> Objective:
+        """The objective on the units of these numbers, repeated ones too."""
+        counts = np.bincount(chosen, minlength=self.num_units)
+        return with_batches(
+            self._objective,
+            _Repeated(self._objective.batches, counts),
+            int(counts @ self._sizes),
+        )
+
+
+class _Repeated:
+    """Batches, each as often as `counts` says."""
+
+    def __init__(self, batches: Batches, counts: np.ndarray):
+        self._batches = batches
+        self._counts = counts
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch, count in zip(self._batches, self._counts, strict=True):
+            for _ in range(count):
+                yield batch

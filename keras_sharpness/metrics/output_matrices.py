@@ -5,10 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
+from keras import ops
 
-from keras_sharpness.metrics.backend import gradient_and_hessian
-from keras_sharpness.metrics.loss.batch_loss import Forward
+from keras_sharpness.metrics.backend import (
+    draw_categorical,
+    draw_normal,
+    draw_poisson,
+    draw_uniform,
+    gradient_and_hessian,
+)
+from keras_sharpness.metrics.loss.forward import Forward
 from keras_sharpness.metrics.loss.losses import LossSpecification
 
 # (forward, sample_weight, index of the batch) → function that multiplies
@@ -50,17 +56,16 @@ def empirical_fisher(
     """
     del index
     slope, _ = _residual(forward, None)
-    size = tf.shape(slope[0])[0]
+    size = ops.shape(slope[0])[0]
 
     def multiply(tangents: list[Any]) -> list[Any]:
         inner = sum(
-            _per_sample(tf.reduce_sum, u * t)
-            for u, t in zip(slope, tangents, strict=True)
+            _sum_per_sample(u * t) for u, t in zip(slope, tangents, strict=True)
         )
         # `slope` is uᵢ / n.
-        inner *= tf.cast(size, inner.dtype)
+        inner *= ops.cast(size, inner.dtype)
         if sample_weight is not None:
-            inner *= tf.reshape(tf.cast(sample_weight, inner.dtype), [size])
+            inner *= ops.reshape(ops.cast(sample_weight, inner.dtype), [size])
         return [_columns(inner, u) * u for u in slope]
 
     return multiply
@@ -81,7 +86,7 @@ def fisher(forward: Forward, sample_weight: Any, index: Any) -> Callable:
     expected = LossSpecification(soft(), known.name, False)
 
     def loss(outputs: Any, sample_weight: Any) -> Any:
-        targets = tf.stop_gradient(outputs)
+        targets = ops.stop_gradient(outputs)
         return expected.mean(targets, outputs, sample_weight)
 
     return gauss_newton(
@@ -112,35 +117,33 @@ def monte_carlo_fisher(*, num_samples: int, seed: int) -> Callable:
         repeated = dataclasses.replace(
             forward,
             outputs=keras.tree.map_structure(
-                lambda output: tf.repeat(output, num_samples, axis=0),
+                lambda output: ops.repeat(output, num_samples, axis=0),
                 forward.outputs,
             ),
         )
         (draws,) = keras.tree.flatten(repeated.outputs)
-        key = tf.stack([tf.cast(index, tf.int64), seed])
+        key = ops.stack([ops.cast(index, "int64"), seed])
         targets = draw(draws, specification, key)
         (slope,), _ = _residual(repeated, None, y=targets)
         # `slope` is u divided by the number of terms of the mean.
-        terms = tf.size(draws[..., 0] if over_classes else draws)
-        size = tf.shape(output)[0]
+        terms = ops.size(draws[..., 0] if over_classes else draws)
+        size = ops.shape(output)[0]
 
         def multiply(tangents: list[Any]) -> list[Any]:
-            inner = slope * tf.repeat(tangents[0], num_samples, axis=0)
+            inner = slope * ops.repeat(tangents[0], num_samples, axis=0)
             if over_classes:
-                inner = tf.reduce_sum(inner, axis=-1, keepdims=True)
-            product = slope * inner * tf.cast(terms, slope.dtype)
-            total = tf.reduce_sum(
-                tf.reshape(
+                inner = ops.sum(inner, axis=-1, keepdims=True)
+            product = slope * inner * ops.cast(terms, slope.dtype)
+            total = ops.sum(
+                ops.reshape(
                     product,
-                    tf.concat(
-                        [[size, num_samples], tf.shape(output)[1:]], axis=0
-                    ),
+                    (size, num_samples, *ops.shape(output)[1:]),
                 ),
                 axis=1,
             )
             if sample_weight is not None:
-                weight = tf.cast(sample_weight, total.dtype)
-                total *= _columns(tf.reshape(weight, [size]), total)
+                weight = ops.cast(sample_weight, total.dtype)
+                total *= _columns(ops.reshape(weight, [size]), total)
             return [total]
 
         return multiply
@@ -149,28 +152,26 @@ def monte_carlo_fisher(*, num_samples: int, seed: int) -> Callable:
 
 
 def _classes(output: Any, specification: LossSpecification, key: Any) -> Any:
-    logits = output if specification.from_logits else tf.math.log(output)
-    classes = tf.shape(output)[-1]
-    drawn = tf.random.stateless_categorical(
-        tf.reshape(logits, [-1, classes]), 1, key
-    )
-    drawn = tf.reshape(drawn, tf.shape(output)[:-1])
+    logits = output if specification.from_logits else ops.log(output)
+    classes = output.shape[-1]
+    drawn = draw_categorical(ops.reshape(logits, [-1, classes]), key)
+    drawn = ops.reshape(drawn, ops.shape(output)[:-1])
     if specification.accuracy_kind == "sparse":
         return drawn
-    return tf.one_hot(drawn, classes, dtype=output.dtype)
+    return ops.one_hot(drawn, classes, dtype=output.dtype)
 
 
 def _binary(output: Any, specification: LossSpecification, key: Any) -> Any:
-    share = tf.sigmoid(output) if specification.from_logits else output
-    uniform = tf.random.stateless_uniform(tf.shape(output), key)
-    return tf.cast(tf.cast(uniform, share.dtype) < share, output.dtype)
+    share = ops.sigmoid(output) if specification.from_logits else output
+    uniform = draw_uniform(ops.shape(output), key)
+    return ops.cast(ops.cast(uniform, share.dtype) < share, output.dtype)
 
 
 def _gaussian(output: Any, specification: LossSpecification, key: Any) -> Any:
     del specification
     # exp(−(y − f)²) is the normal density of variance 1/2.
-    noise = tf.random.stateless_normal(
-        tf.shape(output), key, stddev=0.5**0.5, dtype=output.dtype
+    noise = draw_normal(
+        ops.shape(output), key, stddev=0.5**0.5, dtype=output.dtype
     )
     return output + noise
 
@@ -178,15 +179,13 @@ def _gaussian(output: Any, specification: LossSpecification, key: Any) -> Any:
 def _laplace(output: Any, specification: LossSpecification, key: Any) -> Any:
     del specification
     # The sign alone matters: the slope of |y − f| is ±1.
-    uniform = tf.random.stateless_uniform(tf.shape(output), key)
-    return output + tf.cast(tf.sign(uniform - 0.5), output.dtype)
+    uniform = draw_uniform(ops.shape(output), key)
+    return output + ops.cast(ops.sign(uniform - 0.5), output.dtype)
 
 
 def _poisson(output: Any, specification: LossSpecification, key: Any) -> Any:
     del specification
-    return tf.random.stateless_poisson(
-        tf.shape(output), key, output, dtype=output.dtype
-    )
+    return draw_poisson(output, key)
 
 
 _SAMPLERS = {
@@ -250,21 +249,16 @@ def _residual(
     """
 
     def loss(outputs: list[Any]) -> Any:
-        return forward.loss(
-            keras.tree.pack_sequence_as(forward.outputs, outputs),
-            sample_weight,
-            **targets,
-        )
+        nested = keras.tree.pack_sequence_as(forward.outputs, outputs)
+        return forward.loss(nested, sample_weight, **targets)
 
     return gradient_and_hessian(loss, keras.tree.flatten(forward.outputs))
 
 
-def _per_sample(reduce: Callable, tensor: Any) -> Any:
-    return reduce(tf.reshape(tensor, [tf.shape(tensor)[0], -1]), axis=1)
+def _sum_per_sample(tensor: Any) -> Any:
+    return ops.sum(ops.reshape(tensor, [ops.shape(tensor)[0], -1]), axis=1)
 
 
 def _columns(vector: Any, like: Any) -> Any:
-    shape = tf.concat(
-        [tf.shape(vector), tf.ones([tf.rank(like) - 1], tf.int32)], axis=0
-    )
-    return tf.reshape(vector, shape)
+    """(n,) as (n, 1, ...), to be multiplied by a tensor (n, ...)."""
+    return ops.reshape(vector, (-1, *[1] * (len(like.shape) - 1)))

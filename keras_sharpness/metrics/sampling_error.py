@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 from keras_sharpness import arguments
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import check_objective
-from keras_sharpness.metrics.resampling import DrawnBatches, DrawnSamples
+from keras_sharpness.metrics.other_data import DrawnBatches, DrawnSamples
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

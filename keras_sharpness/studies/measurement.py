@@ -18,7 +18,7 @@ from keras_sharpness.metrics.epsilon_sharpness import (
     Maximizer,
     check_subspace_dim,
 )
-from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
+from keras_sharpness.metrics.loss.batch_norm import BatchNormMode
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.results import Result
 

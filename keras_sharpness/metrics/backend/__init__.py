@@ -1,4 +1,8 @@
-"""The framework that Keras computes with: all that metrics need of it."""
+"""The framework that Keras computes with: all that metrics need of it.
+
+The names below are the contract. To measure on another framework, write a
+folder beside `tensorflow/` that gives them.
+"""
 
 import keras
 
@@ -12,12 +16,28 @@ from keras_sharpness.metrics.backend.tensorflow import (
     EvaluationPoint,
     KeptProduct,
     LinearMap,
+    UndifferentiableError,
+    cast_floats,
+    differentiable,
+    draw_categorical,
+    draw_normal,
+    draw_poisson,
+    draw_uniform,
+    framework_errors,
     free_memory,
+    gather,
     gradient_and_hessian,
     held,
     hessian_product,
+    is_infinite,
+    is_ragged_or_sparse,
     jacobian_square_product,
+    join,
+    logits_of,
     naming_layers,
+    rows,
+    smoothness,
+    sparse_tensor,
     value_and_gradient,
 )
 
@@ -25,11 +45,27 @@ __all__ = [
     "EvaluationPoint",
     "KeptProduct",
     "LinearMap",
+    "UndifferentiableError",
+    "cast_floats",
+    "differentiable",
+    "draw_categorical",
+    "draw_normal",
+    "draw_poisson",
+    "draw_uniform",
+    "framework_errors",
     "free_memory",
+    "gather",
     "gradient_and_hessian",
     "held",
     "hessian_product",
+    "is_infinite",
+    "is_ragged_or_sparse",
     "jacobian_square_product",
+    "join",
+    "logits_of",
     "naming_layers",
+    "rows",
+    "smoothness",
+    "sparse_tensor",
     "value_and_gradient",
 ]

@@ -12,12 +12,8 @@ from keras_sharpness.metrics.checks.float64_copy import (
     float64_objective,
 )
 from keras_sharpness.metrics.checks.precision import epsilon, lowest
-from keras_sharpness.metrics.checks.row import CheckRow
-from keras_sharpness.metrics.checks.smoothness import (
-    Smoothness,
-    listed,
-    narrowed,
-)
+from keras_sharpness.metrics.checks.row import CheckRow, listed
+from keras_sharpness.metrics.checks.smoothness import Smoothness, smoothness
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.other_data import first_batches, with_batches
 
@@ -76,7 +72,7 @@ def derivative_rows(
         return rows, bend(own, w, vectors[:, 0], products[:, 0])
     truth = _one_by_one(exact, vectors, w)
     place = f"Compared in a float64 copy, on {num_samples} samples."
-    casts = narrowed(exact)
+    casts = smoothness(exact).narrowed
     exact_dtype = lowest(["float64", *casts])
     if casts:
         parts = listed([part for where in casts.values() for part in where])

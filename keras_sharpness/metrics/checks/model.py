@@ -3,13 +3,11 @@
 import numpy as np
 
 from keras_sharpness.metrics.checks.differences import typical_weight
-from keras_sharpness.metrics.checks.row import CheckRow
-from keras_sharpness.metrics.checks.smoothness import Smoothness, listed
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.checks.row import CheckRow, listed
+from keras_sharpness.metrics.checks.smoothness import Smoothness
+from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.objective import Objective
 
-# Share of the gradient's change over a short step that H may miss.
-_BEND = 0.1
 # Below, numbers measured on other samples of the same data often differ by
 # tens of percent; the largest eigenvalue, by factors.
 _FEW_SAMPLES = 1000
@@ -99,51 +97,6 @@ def _that_move_the_loss(
     if not moves(paths):
         return []
     return [path for path in paths if moves([path])]
-
-
-def smoothness_row(smooth: Smoothness, bend: float) -> CheckRow:
-    """Kinks, and what H misses over a step of 0.1 % of the weights.
-
-    One unit that crosses its kink for one sample can outweigh H on so short a
-    step.
-
-    Args:
-        smooth: `Smoothness`.
-        bend: Float, from `keras_sharpness.metrics.checks.differences.bend`.
-
-    Returns:
-        A `CheckRow`.
-    """
-    if np.isnan(bend):
-        return CheckRow(
-            "smoothness",
-            "note",
-            None,
-            _BEND,
-            "H v is zero: the loss is linear in the weights here.",
-        )
-    missed = (
-        "Over 0.1 % of the weights the gradient's change differs from what H "
-        f"says by {100 * bend:.3g} %."
-    )
-    if smooth.kinks:
-        return CheckRow(
-            "smoothness",
-            "note",
-            bend,
-            _BEND,
-            f"Kinks in {listed(smooth.kinks)}: their own second derivative is "
-            "zero, and H holds between the kinks, not across them. " + missed,
-        )
-    if bend > _BEND:
-        return CheckRow(
-            "smoothness",
-            "note",
-            bend,
-            _BEND,
-            "The curvature changes within a short step. " + missed,
-        )
-    return CheckRow("smoothness", "ok", bend, _BEND, "No kinks. " + missed)
 
 
 def batch_norm_row(objective: Objective) -> list[CheckRow]:

@@ -42,7 +42,7 @@ def precision(objective: Objective, narrowed: Iterable[str]) -> str:
     losses: list[Any] = keras.tree.flatten(
         [objective.loss.function, objective.loss.nested]
     )
-    if objective._batch_loss._is_compiled and model.loss is not None:
+    if objective.batch_loss.is_compiled and model.loss is not None:
         losses.append(model._compile_loss)
     found |= {
         loss.dtype for loss in losses if isinstance(loss, keras.losses.Loss)

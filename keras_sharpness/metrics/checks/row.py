@@ -1,5 +1,6 @@
 """One line of a check: what was looked at, and the verdict."""
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 Verdict = Literal["ok", "note", "fail"]
@@ -22,3 +23,10 @@ class CheckRow(NamedTuple):
     value: float | None
     limit: float | None
     explanation: str
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """Names in a sentence, the first few of many."""
+    names = list(names)
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

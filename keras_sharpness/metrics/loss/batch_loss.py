@@ -2,33 +2,28 @@
 
 import collections
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.backend.tensorflow.second_gradients import (
-    complete_gradients,
-)
+from keras_sharpness.metrics.backend import framework_errors
 from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
-from keras_sharpness.metrics.loss.labels import check_batch
+from keras_sharpness.metrics.loss.batch_norm import BatchNormMode
+from keras_sharpness.metrics.loss.data_checks import check_batch, count_missing
+from keras_sharpness.metrics.loss.folding import (
+    foldable_pairs,
+    gaining_pairs,
+)
+from keras_sharpness.metrics.loss.forward import Forward, coordinates
 from keras_sharpness.metrics.loss.losses import (
     ADDED,
     LossSpecification,
     accuracy,
     check_added,
 )
-from keras_sharpness.metrics.loss.missing_values import count_missing
-from keras_sharpness.metrics.loss.output_coordinates import coordinates
 from keras_sharpness.metrics.loss.stateless import CompiledLoss, model_at
-from keras_sharpness.metrics.normalization.batch_norm import BatchNormMode
-from keras_sharpness.metrics.normalization.folding import (
-    foldable_pairs,
-    gaining_pairs,
-)
 from keras_sharpness.models.first_call import (
     build,
     declared_batch_size,
@@ -38,29 +33,6 @@ from keras_sharpness.reasons import short_reason
 # `loss_fn(model, batch)`: a batch is what the data yield, x, (x, y) or
 # (x, y, sample_weight).
 LossFunction = Callable[[keras.Model, Any], Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Forward:
-    """A pass through the model at given weights.
-
-    Attributes:
-        predictions: Nested tensors, what the model returns.
-        outputs: Nested tensors, what curvature of the loss is taken by: the
-            predictions; where they are a softmax or a sigmoid and the loss a
-            cross-entropy, the logits, to which Keras applies the loss.
-        specification: `LossSpecification` of the loss of `outputs`.
-        penalty: Scalar tensor Ω(w), or None where there is none.
-        loss: Callable `(outputs, sample_weight, *, y, alone)` → scalar
-            tensor, the mean loss; y is that of the batch when left out, Ω is
-            part of it only with `alone=False`.
-    """
-
-    predictions: Any
-    outputs: Any
-    specification: LossSpecification
-    penalty: Any
-    loss: Callable[..., Any]
 
 
 class BatchLoss:
@@ -78,6 +50,7 @@ class BatchLoss:
             of the samples, (n,).
 
     Attributes:
+        is_compiled: Bool. As given.
         missing: Counter. Entries of x and y that are no finite numbers, as
             `check` found them.
     """
@@ -94,10 +67,9 @@ class BatchLoss:
         batch_norm: BatchNormMode,
         loss_fn: LossFunction | None = None,
     ):
-        complete_gradients()
         self._model = model
         self._loss = loss
-        self._is_compiled = is_compiled
+        self.is_compiled = is_compiled
         self._regularization = regularization
         self._batch_norm = batch_norm
         self._loss_fn = loss_fn
@@ -189,7 +161,7 @@ class BatchLoss:
         state: Sequence[Any],
         x: Any,
         y: Any,
-    ) -> Iterator["Forward"]:
+    ) -> Iterator[Forward]:
         """The pass through the model, taken apart. Arguments as `value`.
 
         Yields:
@@ -260,7 +232,7 @@ class BatchLoss:
 
     def _loss_of(self, x, y, y_pred, sample_weight, penalty, alone):
         model = self._model
-        if self._is_compiled:
+        if self.is_compiled:
             value = model._compute_loss(
                 x, y, y_pred, sample_weight, training=False
             )
@@ -313,7 +285,7 @@ class BatchLoss:
         """
         try:
             output = self._output(batch)
-        except (TypeError, ValueError, tf.errors.OpError):
+        except (TypeError, ValueError, *framework_errors):
             return False
         return all(
             len(leaf.shape) == 0 or leaf.shape[0] == batch.size
@@ -343,7 +315,7 @@ class BatchLoss:
                 "function (model, batch) that calls its parts and returns the "
                 "loss."
             ) from error
-        except (TypeError, ValueError, tf.errors.OpError) as error:
+        except (TypeError, ValueError, *framework_errors) as error:
             shapes = keras.tree.map_structure(lambda t: tuple(t.shape), batch.x)
             expected = getattr(model, "input_shape", "other shapes")
             remedy = "Reshape `x`."
@@ -367,7 +339,7 @@ class BatchLoss:
             with self._as_it_is():
                 model(batch.x, training=False)
                 check_added(model, regularization=self._regularization)
-        if self._is_compiled and self._loss_fn is None:
+        if self.is_compiled and self._loss_fn is None:
             with self._as_it_is():
                 model._compute_loss(
                     batch.x,

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.callers_code import is_of_keras
+from keras_sharpness.metrics.loss.callers_code import is_of_keras
 from keras_sharpness.training.targets import keras_loss
 
 SPARSE = "sparse_categorical_crossentropy"

@@ -1,32 +1,14 @@
 """Calling a model at other weights without changing it."""
 
 import contextlib
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 
-from keras_sharpness.metrics.backend.tensorflow.exact_moments import (
-    exact_moments,
-)
-from keras_sharpness.metrics.backend.tensorflow.matrix_products import (
-    large_matrix_products,
-)
-from keras_sharpness.metrics.backend.tensorflow.saturation import (
-    saturated_derivatives,
-)
-from keras_sharpness.metrics.backend.tensorflow.second_gradients import (
-    without_cudnn,
-)
-from keras_sharpness.metrics.normalization.batch_norm import batch_statistics
-from keras_sharpness.metrics.normalization.folding import Pair, folded
-
-# Functions are replaced for the thread that traces alone. What else tracing
-# touches for a moment and puts back, the compiled loss and the choice of cuDNN,
-# all threads see: two must not do so at once. Nothing else is waited for while
-# it is held, so that it cannot be part of a deadlock.
-_tracing = threading.RLock()
+from keras_sharpness.metrics.backend import differentiable
+from keras_sharpness.metrics.loss.batch_norm import batch_statistics
+from keras_sharpness.metrics.loss.folding import Pair, folded
 
 
 @contextlib.contextmanager
@@ -62,12 +44,9 @@ def model_at(
         *zip(model.non_trainable_variables, state, strict=True),
     ]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_tracing)
+        # Within it no other thread sees what the compiled loss is meanwhile.
+        stack.enter_context(differentiable(model))
         stack.enter_context(_unchanged_compile_state(model, compiled))
-        stack.enter_context(exact_moments())
-        stack.enter_context(large_matrix_products())
-        stack.enter_context(saturated_derivatives())
-        stack.enter_context(without_cudnn(model))
         if use_batch_statistics:
             stack.enter_context(batch_statistics(model))
         elif fold:

@@ -10,7 +10,7 @@ import tensorflow as tf
 # The registry has no public way to ask what is in it.
 from tensorflow.python.framework import ops
 
-_REGISTRY = ops._gradient_registry._registry
+_REGISTRY = ops.gradient_registry._registry
 
 
 def complete_gradients() -> None:

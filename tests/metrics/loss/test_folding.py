@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_sharpness.metrics import Objective
-from keras_sharpness.metrics.normalization.folding import (
+from keras_sharpness.metrics.loss.folding import (
     foldable_pairs,
     gaining_pairs,
 )

@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from keras_sharpness.metrics.callers_code import runs_callers_code
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
+from keras_sharpness.metrics.loss.callers_code import runs_callers_code
 from keras_sharpness.metrics.replaced_functions import (
     replaced_functions,
 )

@@ -1,6 +1,7 @@
 """Re-estimating BatchNormalization's moving statistics at given weights."""
 
 import contextlib
+import copy
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,14 +10,14 @@ import keras
 import numpy as np
 
 from keras_sharpness.metrics.batches import Batches
+from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.loss.stateless import model_at
-from keras_sharpness.metrics.normalization.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.replaced_functions import (
     replaced_functions,
 )
 
 
-class Moments:
+class Recalibration:
     """The mean and variance of what enters each BatchNormalization layer.
 
     Every batch is run once with its own statistics. A layer that is called
@@ -37,6 +38,9 @@ class Moments:
         batches: `Batches` to estimate on.
         compile_function: Callable `(key, function)` that compiles and caches
             `function(weights, state, …)` as a function of the rest.
+
+    Attributes:
+        batches: The same.
     """
 
     def __init__(
@@ -46,7 +50,7 @@ class Moments:
         compile_function: Callable,
     ):
         self._model = model
-        self._batches = batches
+        self.batches = batches
         self._compile = compile_function
         # A frozen layer normalises by its moving statistics in training too.
         self._layers = [
@@ -57,6 +61,19 @@ class Moments:
             (places[id(layer.moving_mean)], places[id(layer.moving_variance)])
             for layer in self._layers
         ]
+
+    def on(self, batches: Batches) -> "Recalibration":
+        """The same of other data, without compiling anew.
+
+        Args:
+            batches: `Batches`.
+
+        Returns:
+            `Recalibration`.
+        """
+        other = copy.copy(self)
+        other.batches = batches
+        return other
 
     def estimate(self, state: Sequence[Any]) -> list[Any]:
         """`state` with the statistics of the data at the present weights.
@@ -70,7 +87,7 @@ class Moments:
         state = [keras.ops.convert_to_tensor(value) for value in state]
         run = self._compile("moments", self._moments_of_batch)
         calls: list[list[Any]] = [[] for _ in self._layers]
-        for batch in self._batches:
+        for batch in self.batches:
             for of_layer, found in zip(calls, run(batch.x), strict=True):
                 of_layer += found
         for places, of_layer in zip(self._places, calls, strict=True):

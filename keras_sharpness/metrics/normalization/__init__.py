@@ -1,1 +1,0 @@
-"""BatchNormalization while a model is measured."""

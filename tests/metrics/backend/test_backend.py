@@ -1,0 +1,64 @@
+"""The list of names that a framework has to give."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_sharpness.metrics import backend
+from keras_sharpness.metrics.backend import tensorflow
+
+FOLDER = pathlib.Path(backend.__file__).parent
+PACKAGE = FOLDER.parents[1]
+
+
+def test_the_folder_gives_the_names_of_the_list():
+    assert backend.__all__ == tensorflow.__all__
+    for name in backend.__all__:
+        assert getattr(backend, name) is getattr(tensorflow, name)
+
+
+@pytest.mark.parametrize("folder", ["checks", "loss"])
+def test_callers_take_names_from_the_list_only(folder):
+    files = (PACKAGE / "metrics" / folder).rglob("*.py")
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [
+                *[a.name for a in getattr(node, "names", [])],
+                getattr(node, "module", None) or "",
+            ]
+            assert not any(
+                name.partition(".")[0] == "tensorflow"
+                or name.startswith("keras_sharpness.metrics.backend.")
+                for name in names
+            ), path
+
+
+def test_another_framework_is_refused_where_it_is_needed():
+    # As if Keras computed with it: of those that it can, one is installed.
+    code = (
+        "import keras, keras_sharpness as ks\n"
+        "keras.backend.backend = lambda: 'jax'\n"
+        "try:\n"
+        "    ks.Objective\n"
+        "except RuntimeError as error:\n"
+        "    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == (
+        "Objective needs Keras on TensorFlow. Received: backend 'jax'. Set "
+        "KERAS_BACKEND=tensorflow."
+    )
+
+
+def test_errors_of_operations_are_known():
+    dense = keras.layers.Dense(2)
+    dense.build((None, 3))
+    with pytest.raises(backend.framework_errors):
+        keras.ops.matmul(np.ones((1, 4), "float32"), dense.kernel)
