@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_sharpness as ks
+from keras_sharpness.landscape.interpolate import coefficients
 from keras_sharpness.results import Result
 from tests import oracle_networks
 
@@ -45,9 +46,9 @@ def test_curves_equal_the_oracle(name, path, prefix, float64):
 def test_curvilinear_is_a_multiple_of_linear():
     """sin·b + cos·a = r ((1 − t) a + t b) with r = sin + cos, t = sin/r."""
     for alpha in (0.25, 0.5, 0.8):
-        a, b = ks.landscape.paths.coefficients("curvilinear", alpha)
+        a, b = coefficients("curvilinear", alpha)
         r = a + b
-        linear = ks.landscape.paths.coefficients("linear", b / r)
+        linear = coefficients("linear", b / r)
         np.testing.assert_allclose([a, b], r * np.array(linear), rtol=1e-15)
 
 
