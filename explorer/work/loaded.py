@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from keras_sharpness.saving import ModelFileError, data_mismatch
 from work.architecture import description
 from work.data import DataChoice
-from work.jobs import Job
-from work.keras_state import protect
+from work.jobs import Job, protect
 from work.losses import loss_function, targets
 from work.minimum import Minimum
 
@@ -28,7 +27,7 @@ _MOST_MODELS, _MOST_OBJECTIVES = 4, 2
 SPLITS = ("train", "test")
 
 
-class Bench:
+class Loaded:
     """The models and objectives used last.
 
     Only the thread of the computations loads; whoever closes a session
@@ -48,9 +47,9 @@ class Bench:
         """The model of a minimum; nobody may change it."""
         key = minimum.sha256
         if key not in self._models:
-            if "tensorflow" not in sys.modules:
-                job.stage("Starting TensorFlow")
-                import tensorflow  # noqa: F401
+            if "keras" not in sys.modules:
+                job.stage("Starting Keras")
+                import keras  # noqa: F401
             protect()
             job.stage(f"Opening {minimum.name}")
             from keras_sharpness.saving import Limits, load_model
@@ -160,4 +159,4 @@ def _objectives(
     return made
 
 
-BENCH = Bench()
+LOADED = Loaded()

@@ -1,18 +1,25 @@
-"""The recipes of figures that show what a study has on the disk."""
+"""What made a figure: to run again, and to keep beside it."""
 
+import dataclasses
+import io
+import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import altair as alt
+import pandas as pd
 from study import Study
 
+from keras_sharpness.charts import to_csv, to_png, to_svg
 from keras_sharpness.landscape import Interpolation
 from keras_sharpness.results import encode
 from keras_sharpness.runs.recorded_folder import RecordedFolder
+from keras_sharpness.runs.versions import installed_versions
 from keras_sharpness.studies.pairs import pair_name
 from keras_sharpness.training import TrainingHistory
 from work.minimum import Minimum
-from work.recipe import Recipe
-from work.request import arguments
+from work.request import Request, arguments, script
 
 _IMPORT = "import keras_sharpness as ks\n"
 _LOGGED = """
@@ -71,6 +78,63 @@ chart = ks.charts.interpolation_chart(
     lines{options}
 )
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What made a figure.
+
+    Attributes:
+        code: Str. A Python script whose `chart` is the figure.
+        settings: List of dicts in JSON's types, one for each computation.
+        results: List of what was drawn, with `to_dict`; None for what is
+            missing.
+    """
+
+    code: str
+    settings: list[dict[str, Any]]
+    results: list[Any]
+
+
+def computed(
+    requests: Sequence[Request],
+    results: Sequence[Any],
+    options: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """The recipe of what was computed here, or could have been.
+
+    Args:
+        requests: Sequence of `Request` of one kind.
+        results: Sequence of their results, whole or in part.
+        options: Mapping of what the reader chose for the chart.
+
+    Returns:
+        A `Recipe`.
+    """
+    return Recipe(
+        script(requests, options),
+        [described(request) for request in requests],
+        list(results),
+    )
+
+
+def described(request: Request) -> dict[str, Any]:
+    """A computation in JSON's types: models by the hash of their files."""
+    return {
+        "computation": request.kind,
+        "models": [
+            {"name": minimum.name, "sha256": minimum.sha256}
+            for minimum in request.minima
+        ],
+        "data": {
+            "name": request.data.name,
+            "sha256": request.data.sha256 or None,
+            "num_samples": request.data.num_samples,
+            "loss": request.data.loss,
+            "batch_norm": request.data.batch_norm,
+        },
+        "settings": request.settings(),
+    }
 
 
 def training_recipe(
@@ -189,3 +253,44 @@ def _trainings(
         for minimum in minima
         if minimum.name in histories
     ]
+
+
+def zip_bytes(
+    chart: alt.TopLevelMixin,
+    rows: pd.DataFrame,
+    recipe: Recipe,
+    address: dict[str, str],
+) -> bytes:
+    """The figure, its data, its settings, seeds and versions, its Python.
+
+    Args:
+        chart: Altair chart.
+        rows: DataFrame it was drawn from.
+        recipe: `Recipe`, what it was made of.
+        address: Dict of the query of the page's address.
+
+    Returns:
+        Bytes of a zip archive.
+    """
+    files: dict[str, str | bytes] = {
+        "figure.svg": to_svg(chart),
+        "figure.png": to_png(chart),
+        "data.csv": to_csv(rows),
+        "settings.json": json.dumps(
+            {
+                "computations": recipe.settings,
+                "address": address,
+                "versions": installed_versions(),
+            },
+            indent=1,
+        ),
+    }
+    files["figure.py"] = recipe.code
+    for number, result in enumerate(recipe.results, 1):
+        if result is not None:
+            files[f"result_{number}.json"] = json.dumps(result.to_dict())
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

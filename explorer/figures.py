@@ -1,5 +1,6 @@
-"""A scatter of runs in which a box chooses some of them."""
+"""Charts of the package with what the pages add to them."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,9 @@ import pandas as pd
 from keras_sharpness.charts.sharpness import success_column
 
 _PANEL = ["epsilon", "space"]
+_BAND = "hover-band"
+# Of α, which is a decimal fraction in binary.
+_ROUNDING = 1e-9
 
 
 def brushed(chart: alt.ConcatChart) -> tuple[alt.ConcatChart, list[str]]:
@@ -56,3 +60,42 @@ def inside(
             height = factor * rows[column]
             chosen.append(rows[is_inside & height.between(*sorted(box["y"]))])
     return pd.concat(chosen) if chosen else frame.iloc[:0]
+
+
+def with_ends(chart: alt.LayerChart, start: str, end: str) -> alt.LayerChart:
+    """The chart with the names of its ends in the tooltips.
+
+    Args:
+        chart: Altair chart of `interpolation_chart`.
+        start: Str. The minimum at α = 0.
+        end: Str. The minimum at α = 1.
+
+    Returns:
+        Another chart.
+    """
+    words = {
+        f"abs(datum.alpha) < {_ROUNDING}": start,
+        f"abs(datum.alpha - 1) < {_ROUNDING}": end,
+        "datum.alpha < 0": f"beyond {start}",
+        "datum.alpha > 1": f"beyond {end}",
+    }
+    place = json.dumps(f"between {start} and {end}")
+    for condition, text in reversed(words.items()):
+        place = f"{condition} ? {json.dumps(text)} : {place}"
+    copy = chart.copy(deep=False)
+    copy.layer = [
+        _told(layer, place) if _is_band(layer) else layer
+        for layer in chart.layer
+    ]
+    return copy
+
+
+def _is_band(layer: alt.Chart | alt.LayerChart) -> bool:
+    mark = getattr(layer, "mark", None)
+    return isinstance(mark, alt.MarkDef) and mark.style == _BAND
+
+
+def _told(layer: alt.Chart, place: str) -> alt.Chart:
+    tooltip = alt.Tooltip("place:N", title="where")
+    copy = layer.transform_calculate(place=place)
+    return copy.encode(tooltip=[tooltip, *layer.encoding.tooltip])
