@@ -9,10 +9,7 @@ from keras_sharpness import arguments
 from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
 from keras_sharpness.landscape.results import Interpolation
-from keras_sharpness.metrics.points import (
-    MovedWeights,
-    PackedWeights,
-)
+from keras_sharpness.metrics.points import MovedWeights, PackedWeights
 from keras_sharpness.progress import ProgressOption, track
 
 Path = Literal["linear", "curvilinear"]

@@ -8,10 +8,7 @@ from keras_sharpness import arguments
 from keras_sharpness.landscape.endpoints import Endpoint, StatePath
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.metrics import Objective
-from keras_sharpness.metrics.points import (
-    MovedWeights,
-    PackedWeights,
-)
+from keras_sharpness.metrics.points import MovedWeights, PackedWeights
 from keras_sharpness.metrics.weights import WeightLayout
 
 # What rows and columns may occupy so as not to be computed again for every
