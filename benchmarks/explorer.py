@@ -111,8 +111,8 @@ def click(page, tab, text):
 def memory(folder):
     """Resident bytes while large models come and go."""
     import keras
-    from work.bench import BENCH
     from work.data import DataChoice
+    from work.loaded import LOADED
     from work.measure import Measure
     from work.session import Session
 
@@ -141,7 +141,7 @@ def memory(folder):
             session.remove(minimum.name)
             path.unlink()
             sizes.append(process.memory_info().rss / 1e6)
-        kept = len(BENCH._models)
+        kept = len(LOADED._models)
     finally:
         session.close()
     return {

@@ -26,6 +26,17 @@ _HEADER = ("kind", "module", "keras_sharpness")
 # Files come from others. Only these modules are imported for them, and no
 # `__main__`, which would run a program.
 _OWN_MODULE = re.compile(r"keras_sharpness(\.(?!__)\w+)+", re.ASCII)
+# Where to find what a file of an earlier version names by its module.
+_MOVED = {
+    f"keras_sharpness.landscape.{name}": "keras_sharpness.landscape.results"
+    for name in (
+        "bundle",
+        "connection",
+        "interpolation",
+        "projection",
+        "surface",
+    )
+}
 # The dicts that `encode` puts in the place of other values.
 _MARKS = ({"float"}, {"array", "dtype", "shape"}, {"packed", "dtype", "shape"})
 _ESCAPED = (*_MARKS, {"dict"})
@@ -175,10 +186,10 @@ def _find(values: dict[str, Any]) -> type[Result] | None:
     if not isinstance(kind, str):
         return None
     if kind not in _KINDS and _OWN_MODULE.fullmatch(str(module)):
-        # A module that a later version moved or dropped leaves the kind
-        # unknown, and the caller says so.
+        # A module that only a later version has leaves the kind unknown, and
+        # the caller says so.
         with contextlib.suppress(ModuleNotFoundError):
-            importlib.import_module(module)
+            importlib.import_module(_MOVED.get(module, module))
     return _KINDS.get(kind)
 
 

@@ -4,10 +4,9 @@ from typing import Any
 
 import altair as alt
 import streamlit as st
-from work.around import NORMALIZATIONS, PLANES, Bundle, Surface
-from work.layers import named_alike
+from work.architecture import named_alike
+from work.around import NORMALIZATIONS, PLANES, Bundle, Surface, SurfaceWithPath
 from work.minimum import Minimum
-from work.surface_with_path import SurfaceWithPath
 
 from keras_sharpness.charts import bundle_chart, surface_chart
 from views.computed import show_computed

@@ -5,12 +5,12 @@ from typing import Any
 import altair as alt
 import pandas as pd
 import streamlit as st
-from figures.ends import with_ends
+from figures import with_ends
 from study import Study
 from work.architecture import description
 from work.between import Connect, Interpolate
 from work.minimum import Minimum
-from work.stored import lines_recipe
+from work.recipes import lines_recipe
 
 from keras_sharpness.charts import connection_chart, interpolation_chart
 from keras_sharpness.saving import architecture_mismatch

@@ -7,9 +7,15 @@ import pandas as pd
 import streamlit as st
 from work.architecture import layers_side_by_side, settings_side_by_side
 from work.measure import Measure
-from work.numbers import FORMATS, costs, relative, requests_for, table
-from work.recipe import Recipe, computed
-from work.relative_code import relative_code
+from work.numbers import (
+    FORMATS,
+    costs,
+    relative,
+    relative_code,
+    requests_for,
+    table,
+)
+from work.recipes import Recipe, computed
 from work.request import script
 
 from keras_sharpness.charts import relative_chart

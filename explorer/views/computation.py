@@ -92,8 +92,8 @@ def _offer(
                 "How many seconds that takes is known after the first "
                 "computation with this network and these samples."
             )
-        if "tensorflow" not in sys.modules:
-            notes.append("TensorFlow starts first: some seconds more.")
+        if "keras" not in sys.modules:
+            notes.append("Keras starts first: some seconds more.")
         if other is not None and other.is_active:
             notes.append(f"{other.title} of this page is stopped for it.")
         if notes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from work.recipe import computed
+from work.recipes import computed
 from work.request import Request
 
 from views.computation import results

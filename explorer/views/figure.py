@@ -7,8 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 import streamlit as st
-from work.bundle import zip_bytes
-from work.recipe import Recipe
+from work.recipes import Recipe, zip_bytes
 
 from keras_sharpness.charts import themed, to_csv, to_png, to_svg
 from views.text import PAGE_WIDTH

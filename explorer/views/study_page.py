@@ -2,9 +2,9 @@
 
 import pandas as pd
 import streamlit as st
-from figures.brush import brushed, inside
+from figures import brushed, inside
 from study import Study
-from work.stored import eigenvalues_recipe, sharpness_recipe
+from work.recipes import eigenvalues_recipe, sharpness_recipe
 
 from keras_sharpness.charts import eigenvalue_chart, sharpness_chart, to_csv
 from views import unfinished

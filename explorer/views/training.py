@@ -2,7 +2,7 @@
 
 import pandas as pd
 import streamlit as st
-from work.stored import logged_recipe, training_recipe
+from work.recipes import logged_recipe, training_recipe
 
 from keras_sharpness.charts import epochs_chart, training_chart
 from keras_sharpness.training import TrainingHistory

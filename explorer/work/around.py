@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from work.bench import BENCH
+from work.architecture import is_renamed, num_moving
 from work.jobs import Job
-from work.layers import is_renamed, num_moving
+from work.loaded import LOADED
 from work.request import Request, arguments, by_name_code, models_code
-from work.surface_with_path import SurfaceWithPath
 
 if TYPE_CHECKING:
-    from keras_sharpness.landscape import DirectionBundle
+    from keras_sharpness.landscape import (
+        DirectionBundle,
+        LossSurface,
+        ProjectedTrajectory,
+    )
 
 PLANES = ("random", "hessian", "trajectory", "models")
 NORMALIZATIONS = ("filter", "layer", "weight", "none")
@@ -27,6 +31,25 @@ _PLANE_CODE = {
     "models": "ks.landscape.plane_through(\n"
     "    objective, [model, second, third], names={names!r}\n)",
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class SurfaceWithPath:
+    """A surface, and the training's way on it where there is one."""
+
+    surface: "LossSurface"
+    trajectory: "ProjectedTrajectory | None" = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Both, as `Result.to_dict` gives them."""
+        values = {"surface": self.surface.to_dict()}
+        if self.trajectory is not None:
+            values["trajectory"] = self.trajectory.to_dict()
+        return values
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per point of the grid."""
+        return self.surface.to_frame()
 
 
 class Around(Request):
@@ -84,7 +107,9 @@ class Surface(Around):
 
     def run(self, job: Job) -> SurfaceWithPath:
         """Evaluates the grid, coarse points first; a stop keeps them."""
-        objective = BENCH.objectives(self.minima[0], self.data, job)[self.split]
+        objective = LOADED.objectives(self.minima[0], self.data, job)[
+            self.split
+        ]
         # Where that takes steps, they are products of the Hessian.
         job.stage("Choosing the plane", unit="product")
         from keras_sharpness import landscape
@@ -119,7 +144,7 @@ class Surface(Around):
 
     def _points(self, job: Job) -> list[Any]:
         if self.plane == "models":
-            return [BENCH.model(minimum, job) for minimum in self.minima]
+            return [LOADED.model(minimum, job) for minimum in self.minima]
         if self.plane != "trajectory":
             return []
         from keras_sharpness.callbacks import SavedTrajectory
@@ -232,7 +257,9 @@ class Bundle(Around):
 
     def run(self, job: Job) -> "DirectionBundle":
         """Evaluates direction after direction."""
-        objective = BENCH.objectives(self.minima[0], self.data, job)[self.split]
+        objective = LOADED.objectives(self.minima[0], self.data, job)[
+            self.split
+        ]
         job.stage("Random directions", unit="evaluation")
         from keras_sharpness.landscape import direction_bundle
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from work.bench import BENCH, SPLITS
 from work.jobs import Job
+from work.loaded import LOADED, SPLITS
 from work.request import Request, arguments, models_code
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Interpolate(Request):
 
     def run(self, job: Job) -> "Interpolation":
         """Evaluates every fourth point first, then those between."""
-        objectives = BENCH.objectives(self.minima[0], self.data, job)
-        ends = [BENCH.model(minimum, job) for minimum in self.minima]
+        objectives = LOADED.objectives(self.minima[0], self.data, job)
+        ends = [LOADED.model(minimum, job) for minimum in self.minima]
         alphas = np.linspace(self.low, self.high, self.num_points)
         is_coarse = np.arange(len(alphas)) % _EVERY == 0
         from keras_sharpness.landscape import interpolate
@@ -155,8 +155,8 @@ class Connect(Request):
 
     def run(self, job: Job) -> "Connection":
         """Trains the bend and evaluates curve and line."""
-        objectives = BENCH.objectives(self.minima[0], self.data, job)
-        ends = [BENCH.model(minimum, job) for minimum in self.minima]
+        objectives = LOADED.objectives(self.minima[0], self.data, job)
+        ends = [LOADED.model(minimum, job) for minimum in self.minima]
         job.stage("Training the bend")
         from keras_sharpness.landscape import connect_minima
 

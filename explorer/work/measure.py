@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from work.bench import BENCH, SPLITS
 from work.jobs import Job
+from work.loaded import LOADED, SPLITS
 from work.request import Request, models_code
 
 _CODE = {
@@ -57,7 +57,7 @@ class Measure(Request):
     def run(self, job: Job) -> Any:
         """Measures the quantity."""
         minimum = self.minima[0]
-        objectives = BENCH.objectives(minimum, self.data, job)
+        objectives = LOADED.objectives(minimum, self.data, job)
         unit = _UNITS.get(self.quantity, "")
         job.stage(f"{minimum.name}: {self.label}", unit=unit)
         import keras_sharpness as ks

@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 
 from work.architecture import description
 from work.data import DataChoice
-from work.jobs import Job
+from work.jobs import PACES, Job
 from work.minimum import Minimum
-from work.pace import PACES
 
 _WORDS = {
     "evaluation": "loss evaluation",

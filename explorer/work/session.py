@@ -16,10 +16,10 @@ from keras_sharpness.saving import (
     ModelFileError,
     inspect_model,
 )
-from work.bench import BENCH
 from work.cache import SHARED, ResultCache
 from work.data import check_archive
 from work.jobs import WORKER, Job
+from work.loaded import LOADED
 from work.minimum import Minimum
 from work.request import Request
 
@@ -103,7 +103,7 @@ class Session:
         """Forgets a dropped model and what was computed of it."""
         minimum = self.minima.pop(name)
         self.charts.clear()
-        BENCH.forget({self.descriptions.pop(name).sha256})
+        LOADED.forget({self.descriptions.pop(name).sha256})
         minimum.path.unlink(missing_ok=True)
 
     def result(self, request: Request) -> object:
@@ -161,7 +161,7 @@ class Session:
         self.charts.clear()
         self._own.clear()
         self._remove()
-        BENCH.forget(digests)
+        LOADED.forget(digests)
 
     @property
     def _is_closed(self) -> bool:

@@ -13,14 +13,13 @@ from study import EIGENVALUES, Study
 from keras_sharpness.result_types import typed
 from keras_sharpness.runs import RunFolder, RunFolderError, StudyFolder
 from keras_sharpness.studies.pairs import PATHS
-from work.around import Around, Surface
+from work.around import Around, Surface, SurfaceWithPath
 from work.between import Interpolate
 from work.data import DataChoice
 from work.measure import Measure
 from work.minimum import Minimum
 from work.request import Request
 from work.spectrum import Spectrum
-from work.surface_with_path import SurfaceWithPath
 
 _NUMBER = {"value": float, "objective": dict}
 _NEEDED = {

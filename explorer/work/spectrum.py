@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from work.bench import BENCH
 from work.jobs import Job
+from work.loaded import LOADED
 from work.request import Request, by_name_code, models_code
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Spectrum(Request):
     def run(self, job: Job) -> "SpectralDensity":
         """Estimates the density, probe by probe."""
         minimum = self.minima[0]
-        objective = BENCH.objectives(minimum, self.data, job)["train"]
+        objective = LOADED.objectives(minimum, self.data, job)["train"]
         job.stage(f"{minimum.name}: spectral density", unit="product")
         import keras_sharpness as ks
 

@@ -9,25 +9,24 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Unpack
 
 import keras
+import numpy as np
 import pandas as pd
 
 from keras_sharpness import arguments
-from keras_sharpness.callbacks._budget import Budget, OutOfTime
-from keras_sharpness.callbacks._frequency import (
-    BatchCounter,
-    Frequency,
-    check_frequency,
-)
 from keras_sharpness.callbacks._objective import (
     ObjectiveOptions,
     check_options,
     objective_of,
 )
-from keras_sharpness.callbacks._spectrum_writer import SpectrumWriter
-from keras_sharpness.callbacks._training_state import (
+from keras_sharpness.callbacks._schedule import (
+    BatchCounter,
+    Budget,
+    Frequency,
+    OutOfTime,
+    check_frequency,
     step_of,
-    weights_are_finite,
 )
+from keras_sharpness.callbacks._spectrum_writer import SpectrumWriter
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.progress import ProgressOption
 from keras_sharpness.reasons import short_reason
@@ -256,7 +255,7 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
             logs.update(self._values)
 
     def _measure_now(self, epoch: int) -> None:
-        if not weights_are_finite(self.model):
+        if not _weights_are_finite(self.model):
             self._values = dict.fromkeys(self._values, _NAN)
             self._say(
                 f"{self.name} is NaN: the weights are not finite.", once="NaN"
@@ -325,6 +324,16 @@ class Measurement(keras.callbacks.Callback, abc.ABC):
         if once not in self._said:
             self._said.add(once)
             warnings.warn(text, stacklevel=2)
+
+
+def _weights_are_finite(model: keras.Model) -> bool:
+    # Not by the device: 22 variables take 4 ms there, and 1 ms here.
+    return all(
+        bool(np.all(np.isfinite(np.asarray(tensor))))
+        for tensor in map(
+            keras.ops.convert_to_tensor, model.trainable_variables
+        )
+    )
 
 
 def _named(error: Exception) -> str:

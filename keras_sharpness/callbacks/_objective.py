@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 import keras
 import numpy as np
 
-from keras_sharpness.callbacks._frequency import Frequency
+from keras_sharpness.callbacks._schedule import Frequency
 from keras_sharpness.metrics.batches import DEFAULT_BATCH_SIZE
 from keras_sharpness.metrics.loss.batch_loss import LossFunction
 from keras_sharpness.metrics.loss.batch_norm import BatchNormMode

@@ -9,13 +9,12 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness.callbacks._measurement import Measurement
 from keras_sharpness.callbacks._objective import MeasurementOptions
-from keras_sharpness.callbacks._present_hessian import PresentHessian
 from keras_sharpness.callbacks._stability import (
     check_optimizer,
     stability_of,
     unwrapped,
 )
-from keras_sharpness.callbacks._warm_start import WarmStart
+from keras_sharpness.callbacks._warm_start import PresentHessian, WarmStart
 from keras_sharpness.metrics.eigenvalues import Eigenvalues
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.progress import ProgressOption

@@ -7,9 +7,8 @@ from typing import Any, Unpack
 
 from keras_sharpness.callbacks._measurement import Measurement
 from keras_sharpness.callbacks._objective import MeasurementOptions
-from keras_sharpness.callbacks._present_hessian import PresentHessian
 from keras_sharpness.callbacks._spectrum_writer import SpectrumWriter
-from keras_sharpness.callbacks._warm_start import WarmStart
+from keras_sharpness.callbacks._warm_start import PresentHessian, WarmStart
 from keras_sharpness.metrics.eigenvalues import Eigenvalues, Which
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.progress import ProgressOption

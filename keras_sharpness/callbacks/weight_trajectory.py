@@ -6,12 +6,12 @@ from typing import Any
 import keras
 
 from keras_sharpness import arguments
-from keras_sharpness.callbacks._frequency import (
+from keras_sharpness.callbacks._schedule import (
     BatchCounter,
     Frequency,
     check_frequency,
+    step_of,
 )
-from keras_sharpness.callbacks._training_state import step_of
 from keras_sharpness.callbacks._trajectory_folder import TrajectoryFolder
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from keras_sharpness import arguments
-from keras_sharpness.charts._axes import Axis, linear_axis
-from keras_sharpness.charts._loss_axis import beyond, loss_axis
+from keras_sharpness.charts._axes import Axis, beyond, linear_axis, loss_axis
 from keras_sharpness.charts._rows import inline_data
 from keras_sharpness.charts._text import heading, loss_title, number, shorten
 from keras_sharpness.charts.theme import themed

@@ -2,21 +2,32 @@
 
 import base64
 import dataclasses
+import math
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import jinja2
+import numpy as np
 import pandas as pd
 import vl_convert
 
 from keras_sharpness import arguments
-from keras_sharpness.charts._tables import text_table
+from keras_sharpness.charts._text import number
 from keras_sharpness.charts.export import specification, to_svg
 from keras_sharpness.charts.theme import chart_config, check_chart, themed
 from keras_sharpness.files import check_file, write_atomically
 from keras_sharpness.version import __version__
+
+_DIGITS = 4
+_MOST_DIGITS = 6
+_MISSING = "–"
+# Also numbers that somebody has formatted: "98.03 ± 0.07", "< 1e-3", "12 %".
+_NUMBER = re.compile(
+    r"[<>≤≥≈~]?\s*[+\-−]?[\d.,]+(e[+\-−]?\d+)?(\s*±\s*[\d.,]+(e[+\-−]?\d+)?)?\s*%?"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -171,7 +182,7 @@ def _content(section: Section) -> dict[str, Any]:
     content: dict[str, Any] = {
         "heading": section.heading,
         "paragraphs": list(paragraphs),
-        "table": None if section.table is None else text_table(section.table),
+        "table": None if section.table is None else _text_table(section.table),
         "table_caption": section.table_caption,
         "caption": section.caption,
         "figure": None,
@@ -198,3 +209,99 @@ def _libraries() -> str:
     # "</script" inside a string of the libraries would end the script.
     script = vl_convert.javascript_bundle()
     return script.replace("</script", r"<\/script")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Table:
+    """A table of text.
+
+    Attributes:
+        header: List of str.
+        rows: List of lists of str.
+        numeric: List of bool. Which columns align right.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    numeric: list[bool]
+
+
+def _text_table(frame: pd.DataFrame) -> _Table:
+    """The frame as text; its index too, where it says something."""
+    says_something = frame.index.names != [None] or not isinstance(
+        frame.index, pd.RangeIndex
+    )
+    if says_something:
+        frame = frame.reset_index(
+            names=_index_names(frame), allow_duplicates=True
+        )
+    columns = [_column(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    return _Table(
+        header=[_heading(name) for name in frame.columns],
+        rows=[list(row) for row in zip(*columns, strict=True)],
+        numeric=[
+            all(text == _MISSING or _NUMBER.fullmatch(text) for text in column)
+            for column in columns
+        ],
+    )
+
+
+def _index_names(frame: pd.DataFrame) -> list[str]:
+    return ["" if name is None else str(name) for name in frame.index.names]
+
+
+def _heading(name: object) -> str:
+    return (
+        " ".join(filter(None, map(str, name)))
+        if isinstance(name, tuple)
+        else str(name)
+    )
+
+
+def _column(values: pd.Series) -> list[str]:
+    if pd.api.types.is_bool_dtype(values):
+        return ["yes" if value else "no" for value in values]
+    if pd.api.types.is_float_dtype(values):
+        return _floats([float(value) for value in values])
+    return [_text(value) for value in values]
+
+
+def _text(value: object) -> str:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return _MISSING
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return f"{int(value):,}".replace("-", "−")
+    if isinstance(value, float | np.floating):
+        return _floats([float(value)])[0]
+    return str(value)
+
+
+def _floats(values: list[float]) -> list[str]:
+    """One number of decimals for the column, if that serves all values."""
+    finite = [abs(value) for value in values if math.isfinite(value)]
+    sizes = [size for size in finite if size > 0]
+    largest, smallest = max(sizes, default=1.0), min(sizes, default=1.0)
+    high, low = (math.floor(math.log10(size)) for size in (largest, smallest))
+    # Four digits of the largest and three of the smallest, within reason.
+    decimals = max(_DIGITS - 1 - high, _DIGITS - 2 - low)
+    decimals = max(0, min(decimals, _MOST_DIGITS - 1 - high))
+    # The smallest one must keep two digits.
+    if largest >= 1e7 or smallest < 10.0 ** (1 - decimals):
+        return [
+            _MISSING if math.isnan(value) else number(value, _DIGITS)
+            for value in values
+        ]
+    texts = [f"{value:,.{decimals}f}" for value in finite]
+    while decimals and all(text.endswith("0") for text in texts):
+        decimals -= 1
+        texts = [text[:-1] for text in texts]
+    return [
+        _MISSING
+        if math.isnan(value)
+        else number(value)
+        if math.isinf(value)
+        else f"{value:,.{decimals}f}".replace("-", "−")
+        for value in values
+    ]

@@ -8,8 +8,12 @@ import pandas as pd
 
 from keras_sharpness import arguments
 from keras_sharpness.charts._axes import Axis, linear_axis, log_axis
-from keras_sharpness.charts._batches import Kinds, batch_kinds
-from keras_sharpness.charts._rows import inline_data, require_columns
+from keras_sharpness.charts._rows import (
+    Kinds,
+    batch_kinds,
+    inline_data,
+    require_columns,
+)
 from keras_sharpness.charts._text import heading, number
 from keras_sharpness.charts.theme import themed
 

@@ -2,25 +2,105 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
 from keras_sharpness import arguments
-from keras_sharpness.landscape.adam import Adam
-from keras_sharpness.landscape.barrier import barrier
-from keras_sharpness.landscape.connection import Connection
-from keras_sharpness.landscape.curves import Curve, curve_coefficients
 from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
-from keras_sharpness.landscape.objectives import Objectives, as_objectives
-from keras_sharpness.landscape.stopping import StopOption, stop_function
+from keras_sharpness.landscape.interpolate import barrier
+from keras_sharpness.landscape.objectives import (
+    Objectives,
+    StopOption,
+    as_objectives,
+    stop_function,
+)
+from keras_sharpness.landscape.results import Connection
 from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 from keras_sharpness.progress import ProgressOption, track
 
+Curve = Literal["bezier", "polygon"]
 # Of the typical difference of the ends in one weight: the bend can then leave
 # the line by several times the distance of the ends in some hundred steps.
 _RELATIVE_RATE = 0.1
 _SEGMENTS = 200
+
+
+def curve_coefficients(curve: Curve, t: float) -> tuple[float, float, float]:
+    """The weights of start, bend and end at one t.
+
+    `"bezier"`: `((1 − t)², 2t (1 − t), t²)`; `"polygon"`: straight to the bend,
+    which is reached at t = 1/2, and straight on. They sum to 1, and with the
+    bend half-way between the ends both curves are the straight line.
+
+    Args:
+        curve: Str.
+        t: Float in [0, 1].
+
+    Returns:
+        Three floats.
+
+    Raises:
+        ValueError: For an unknown curve.
+
+    Reference:
+        Garipov et al. 2018, https://arxiv.org/abs/1802.10026, section 3.1.
+    """
+    if curve == "bezier":
+        return (1.0 - t) ** 2, 2.0 * t * (1.0 - t), t**2
+    arguments.one_of("curve", curve, Curve)
+    if t <= 0.5:
+        return 1.0 - 2.0 * t, 2.0 * t, 0.0
+    return 0.0, 2.0 * (1.0 - t), 2.0 * t - 1.0
+
+
+class Adam:
+    """Steps of Adam in float64, with the usual decay rates.
+
+    Of its own and not Keras': the vector is a NumPy array of all weights, and
+    a compiled update of a variable of that size costs a copy there and back.
+
+    Args:
+        size: Int. Length of the vector.
+
+    Reference:
+        Kingma and Ba 2015, https://arxiv.org/abs/1412.6980, algorithm 1.
+    """
+
+    _DECAYS = 0.9, 0.999
+    _EPSILON = 1e-8
+
+    def __init__(self, size: int):
+        self._moments = np.zeros((2, size))
+        self._count = 0
+
+    def step(self, gradient: np.ndarray, learning_rate: float) -> np.ndarray:
+        """What to add to the vector.
+
+        Args:
+            gradient: Array (P,).
+            learning_rate: Float.
+
+        Returns:
+            Array (P,).
+        """
+        self._count += 1
+        unbiased = []
+        for moment, decay, value in zip(
+            self._moments,
+            self._DECAYS,
+            (gradient, np.square(gradient)),
+            strict=True,
+        ):
+            moment *= decay
+            moment += (1.0 - decay) * value
+            unbiased.append(moment / (1.0 - decay**self._count))
+        return (
+            -learning_rate
+            * unbiased[0]
+            / (np.sqrt(unbiased[1]) + self._EPSILON)
+        )
 
 
 def connect_minima(

@@ -6,19 +6,23 @@ from typing import Any
 import numpy as np
 
 from keras_sharpness import arguments
-from keras_sharpness.landscape.bundle import DirectionBundle
-from keras_sharpness.landscape.combinations import Combinations
 from keras_sharpness.landscape.directions import (
     Ignore,
     Normalization,
     check_options,
     direction_sampler,
+    is_bias_or_norm,
+    owner_of,
 )
 from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
-from keras_sharpness.landscape.filters import is_bias_or_norm, owner_of
-from keras_sharpness.landscape.objectives import Objectives, as_objectives
-from keras_sharpness.landscape.plane_points import check_axis
-from keras_sharpness.landscape.stopping import StopOption, stop_function
+from keras_sharpness.landscape.objectives import (
+    Objectives,
+    StopOption,
+    as_objectives,
+    stop_function,
+)
+from keras_sharpness.landscape.plane_points import Combinations, check_axis
+from keras_sharpness.landscape.results import DirectionBundle
 from keras_sharpness.metrics import Objective
 from keras_sharpness.progress import ProgressOption, track
 

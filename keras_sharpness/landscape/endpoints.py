@@ -1,19 +1,21 @@
-"""A point of the weight space, given as a model, a file or a vector."""
+"""Points of the weight space, given as models, files or vectors."""
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_sharpness import arguments
 from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.loss.batch_norm import batch_norm_layers
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.saving import load_model
 
 Point = keras.Model | str | os.PathLike | np.ndarray
+Trajectory = np.ndarray | Sequence[Point]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,3 +234,55 @@ def _check_without_effect(
         "models the same ones, or interpolate the models as they were before "
         "they were quantised."
     )
+
+
+def count_points(points: Trajectory, least: int) -> int:
+    """How many points a trajectory has.
+
+    Args:
+        points: Array (T, P), or a sequence of models, files or arrays (P,).
+        least: Int. How many it needs.
+
+    Returns:
+        Int. T.
+
+    Raises:
+        ValueError: If there are fewer than `least`, or the array has another
+            number of dimensions.
+    """
+    if isinstance(points, np.ndarray) and points.ndim != 2:
+        raise ValueError(
+            "`points` must have shape (T, P), the flat weights of one "
+            f"checkpoint in each row. Received: shape {points.shape}."
+        )
+    # A `SavedTrajectory` is read one by one.
+    if isinstance(points, str) or not (
+        hasattr(points, "__len__") and hasattr(points, "__getitem__")
+    ):
+        raise arguments.refuse("points", points, "a list of checkpoints")
+    if len(points) < least:
+        raise ValueError(
+            f"`points` must hold at least {least} checkpoints. Received: "
+            f"{len(points)}. Keep the weights more often during training."
+        )
+    return len(points)
+
+
+def endpoints_of(
+    points: Trajectory, objective: Objective
+) -> Iterator[Endpoint]:
+    """Each point, checked, one after another.
+
+    Args:
+        points: Array (T, P), or a sequence of models, files or arrays (P,).
+        objective: The `Objective` that will be evaluated there.
+
+    Yields:
+        An `Endpoint`.
+
+    Raises:
+        ValueError: If one does not fit the objective's model.
+        ModelFileError: If a file is not a model.
+    """
+    for index, point in enumerate(points):
+        yield endpoint(point, f"points[{index}]", objective)

@@ -1,20 +1,66 @@
 """Loss and accuracy along a path between two minima."""
 
 import time
+from typing import Literal
 
 import numpy as np
 
 from keras_sharpness import arguments
-from keras_sharpness.landscape.barrier import barrier
 from keras_sharpness.landscape.endpoints import Point, StatePath, endpoint
-from keras_sharpness.landscape.interpolation import Interpolation
 from keras_sharpness.landscape.objectives import Objectives, as_objectives
-from keras_sharpness.landscape.paths import Path, coefficients
-from keras_sharpness.metrics.points import (
-    MovedWeights,
-    PackedWeights,
-)
+from keras_sharpness.landscape.results import Interpolation
+from keras_sharpness.metrics.points import MovedWeights, PackedWeights
 from keras_sharpness.progress import ProgressOption, track
+
+Path = Literal["linear", "curvilinear"]
+
+
+def barrier(positions: np.ndarray, loss: np.ndarray) -> float:
+    """The largest excess of the loss over the line between its two ends.
+
+    Args:
+        positions: Array (n,), ascending; 0 and 1 among them. Positions outside
+            [0, 1] do not count.
+        loss: Array (n,).
+
+    Returns:
+        Float; 0 where the loss nowhere rises above that line.
+
+    Reference:
+        Entezari et al. 2022, https://arxiv.org/abs/2110.06296, section 2.
+    """
+    between = (positions >= 0.0) & (positions <= 1.0)
+    positions, loss = positions[between], loss[between]
+    chord = (1.0 - positions) * loss[0] + positions * loss[-1]
+    # At the ends the excess is 0 by definition, rounding aside.
+    excess = np.r_[0.0, (loss - chord)[1:-1]]
+    return float(np.max(excess))
+
+
+def coefficients(path: Path, alpha: float) -> tuple[float, float]:
+    """The weights of start and end at one α.
+
+    `"linear"`: `(1 − α, α)`; `"curvilinear"`: `(cos απ/2, sin απ/2)`. Both give
+    the start at α = 0 and the end at α = 1, to the last bit.
+
+    Args:
+        path: Str.
+        alpha: Float.
+
+    Returns:
+        Two floats.
+
+    Raises:
+        ValueError: For an unknown path.
+
+    Reference:
+        Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Figures 3 and 7.
+    """
+    arguments.one_of("path", path, Path)
+    # cos(π/2) is 6e-17.
+    if path == "linear" or alpha in (0.0, 1.0):
+        return 1.0 - alpha, alpha
+    return np.cos(alpha * np.pi / 2), np.sin(alpha * np.pi / 2)
 
 
 def interpolate(

@@ -1,12 +1,15 @@
-"""One objective, or several by name, that are measured at the same points."""
+"""What is measured at every point, and until when."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 
 from keras_sharpness import arguments
-from keras_sharpness.landscape.data_names import ONLY_NAME
+from keras_sharpness.landscape.results import ONLY_NAME
 from keras_sharpness.metrics import Objective
 
 Objectives = Objective | Mapping[str, Objective]
+# Looked at before every evaluation; true or set, and no more are begun.
+StopOption = threading.Event | Callable[[], bool] | None
 
 
 def as_objectives(objective: Objectives) -> dict[str, Objective]:
@@ -50,3 +53,24 @@ def as_objectives(objective: Objectives) -> dict[str, Objective]:
                 "`batch_norm`."
             )
     return objectives
+
+
+def stop_function(stop: StopOption) -> Callable[[], bool]:
+    """`stop` as a function that says whether to stop.
+
+    Args:
+        stop: `threading.Event`, callable without arguments, or None.
+
+    Returns:
+        Callable.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if stop is None:
+        return lambda: False
+    if isinstance(stop, threading.Event):
+        return stop.is_set
+    return arguments.function(
+        "stop", stop, "without arguments, or a threading.Event"
+    )

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_sharpness import arguments
-from keras_sharpness.landscape.endpoints import StatePath
-from keras_sharpness.landscape.objectives import Objectives, as_objectives
-from keras_sharpness.landscape.plane import Plane
-from keras_sharpness.landscape.plane_points import PlanePoints
-from keras_sharpness.landscape.projection import ProjectedTrajectory
-from keras_sharpness.landscape.trajectory_points import (
+from keras_sharpness.landscape.endpoints import (
+    StatePath,
     Trajectory,
     count_points,
     endpoints_of,
 )
+from keras_sharpness.landscape.objectives import Objectives, as_objectives
+from keras_sharpness.landscape.plane import Plane
+from keras_sharpness.landscape.plane_points import PlanePoints
+from keras_sharpness.landscape.results import ProjectedTrajectory
 from keras_sharpness.progress import ProgressOption, track
 
 

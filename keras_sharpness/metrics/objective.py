@@ -300,21 +300,6 @@ class Objective(ProcessBound):
             "dtype": self.layout.dtype,
         }
 
-    @property
-    def batches(self) -> Batches:
-        """The data, in batches."""
-        return self._batches
-
-    @property
-    def batch_loss(self) -> BatchLoss:
-        """The loss of one batch as a function of the weights."""
-        return self._batch_loss
-
-    @property
-    def point(self) -> EvaluationPoint:
-        """Where compiled functions stand."""
-        return self._point
-
     def value(self, w: np.ndarray | None = None, **state: Any) -> float:
         """f(w).
 

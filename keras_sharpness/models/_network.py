@@ -1,12 +1,99 @@
-"""What the six networks share: checks, compilation, configuration."""
+"""What the six networks share: layer groups, checks, compilation, saving."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import keras
+import numpy as np
 
 from keras_sharpness import arguments
-from keras_sharpness.models._blocks import Blocks
+
+
+class Blocks:
+    """Adds named groups of layers to a functional graph.
+
+    Every layer gets the same dtype policy, and seeds of its own if there is
+    a seed. Images are channels-last whatever Keras' global setting.
+
+    Args:
+        policy: The `keras.DTypePolicy` of all layers.
+        seed: Integer, or `None`: Keras' global seed decides.
+    """
+
+    def __init__(self, *, policy: Any, seed: int | None) -> None:
+        self._policy = policy
+        self._generator = None if seed is None else np.random.default_rng(seed)
+
+    def dense(self, x: Any, units: int, *, name: str) -> Any:
+        """Dense - batch normalisation - ReLU, (batch, units)."""
+        x = keras.layers.Dense(
+            units,
+            kernel_initializer=self._glorot_uniform(),
+            dtype=self._policy,
+            name=name,
+        )(x)
+        return self._normalized_relu(x, name=name)
+
+    def convolution(
+        self, x: Any, filters: int, kernel_size: int, *, name: str
+    ) -> Any:
+        """Convolution of stride 1 - batch normalisation - ReLU, same size."""
+        x = keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            padding="same",
+            data_format="channels_last",
+            kernel_initializer=self._glorot_uniform(),
+            dtype=self._policy,
+            name=name,
+        )(x)
+        return self._normalized_relu(x, name=name)
+
+    def max_pool(self, x: Any, pool_size: int, *, name: str) -> Any:
+        """Largest value of each window, at every second pixel."""
+        return keras.layers.MaxPooling2D(
+            pool_size,
+            strides=2,
+            padding="same",
+            data_format="channels_last",
+            dtype=self._policy,
+            name=name,
+        )(x)
+
+    def dropout(self, x: Any, rate: float, *, name: str) -> Any:
+        """Dropout of the share `rate`."""
+        return keras.layers.Dropout(
+            rate, seed=self._next_seed(), dtype=self._policy, name=name
+        )(x)
+
+    def flatten(self, x: Any) -> Any:
+        """One feature vector per sample."""
+        return keras.layers.Flatten(
+            data_format="channels_last", dtype=self._policy, name="flatten"
+        )(x)
+
+    def logits(self, x: Any, num_classes: int) -> Any:
+        """The last layer: linear, without softmax."""
+        return keras.layers.Dense(
+            num_classes,
+            kernel_initializer=self._glorot_uniform(),
+            dtype=self._policy,
+            name="logits",
+        )(x)
+
+    def _normalized_relu(self, x: Any, *, name: str) -> Any:
+        x = keras.layers.BatchNormalization(
+            axis=-1, dtype=self._policy, name=f"{name}_normalization"
+        )(x)
+        return keras.layers.ReLU(dtype=self._policy, name=f"{name}_relu")(x)
+
+    def _glorot_uniform(self) -> keras.initializers.Initializer:
+        return keras.initializers.GlorotUniform(seed=self._next_seed())
+
+    def _next_seed(self) -> int | None:
+        if self._generator is None:
+            return None
+        return int(self._generator.integers(2**31))
 
 
 class Network(keras.Model):
@@ -16,9 +103,12 @@ class Network(keras.Model):
     is built and saves by its configuration, and compiles it as the paper
     trains: Adam on the mean cross-entropy.
 
+    Each network names in its header a `body`, a callable `body(blocks, x)` that
+    adds the hidden layers to the symbolic tensor `x` with the help of `blocks`,
+    a `Blocks`, and the defaults of `num_classes` and `input_shape`.
+
     Args:
-        body: Callable `body(blocks, x)` that adds the hidden layers to the
-            symbolic tensor `x` with the help of `blocks`, a `Blocks`.
+        body: Callable, as above.
         num_classes: Integer, at least 2. The number of logits.
         input_shape: Tuple of integers, the shape of one sample.
         seed: Integer, or `None` for start weights and dropout masks that
@@ -69,6 +159,42 @@ class Network(keras.Model):
                 metrics=["accuracy"],
             )
 
+    def __init_subclass__(
+        cls,
+        *,
+        body: Callable[[Blocks, Any], Any] | None = None,
+        num_classes: int = 0,
+        input_shape: tuple[int, ...] = (),
+        **kwargs: Any,
+    ) -> None:
+        """Gives a network its constructor; other subclasses inherit one."""
+        super().__init_subclass__(**kwargs)
+        if body is None:
+            return
+
+        def __init__(
+            self: Network,
+            num_classes: int = num_classes,
+            input_shape: Sequence[int] = input_shape,
+            *,
+            seed: int | None = None,
+            dtype: Any = None,
+            name: str | None = None,
+            **kwargs: Any,
+        ) -> None:
+            Network.__init__(
+                self,
+                body,
+                num_classes=num_classes,
+                input_shape=input_shape,
+                seed=seed,
+                dtype=dtype,
+                name=name,
+                **kwargs,
+            )
+
+        cls.__init__ = __init__
+
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same network, in JSON's types."""
         return {
@@ -95,17 +221,15 @@ class Network(keras.Model):
         return cls(**config, compile=False)
 
 
-def checked_image_shape(input_shape: Sequence[int]) -> tuple[int, ...]:
-    """`input_shape` if it is one of an image; `ValueError` if not."""
-    shape = _checked_input_shape(input_shape)
-    if len(shape) != 3:
+def check_image_shape(input_shape: tuple[int | None, ...]) -> None:
+    """Raises a `ValueError` for a shape that is not one of an image."""
+    if len(input_shape) != 3:
         raise ValueError(
             "`input_shape` must be (height, width, channels) for a "
             f"convolutional network. Received: input_shape={input_shape}. "
             "Pass e.g. `input_shape=(32, 32, 3)`, or (28, 28, 1) for grey "
             "images."
         )
-    return shape
 
 
 def _checked_input_shape(input_shape: Sequence[int]) -> tuple[int, ...]:

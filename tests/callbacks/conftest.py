@@ -74,3 +74,25 @@ def random_draws():
         )
 
     return draw
+
+
+@pytest.fixture
+def events(tmp_path):
+    """Reads with TensorBoard's own reader what was written to a run."""
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+
+    def read(run):
+        folder = str(tmp_path / "log" / run)
+        reader = event_accumulator.EventAccumulator(folder)
+        reader.Reload()
+        return {
+            tag: [
+                (event.step, tf.make_ndarray(event.tensor_proto))
+                for event in reader.Tensors(tag)
+            ]
+            for tag in reader.Tags()["tensors"]
+        }
+
+    return read

@@ -285,23 +285,3 @@ def test_an_objective_may_be_shared(build, data):
         EpsilonSharpness(objective, data[1], batch_size=3)
     with pytest.raises(TypeError, match="Unknown arguments: epsylon"):
         EpsilonSharpness(*data, epsylon=1.0)
-
-
-@pytest.mark.parametrize(
-    ("callback", "options", "message"),
-    [
-        (EpsilonSharpness, {"epsilon": -1.0}, "`epsilon` must be a positive"),
-        (EpsilonSharpness, {"subspace_dim": 51}, "from 1 to 50"),
-        (EpsilonSharpness, {"batch_norm": "none"}, "`batch_norm` must be"),
-        (HessianEigenvalues, {"k": 0}, "`k` must be an integer of at least"),
-        (HessianEigenvalues, {"which": "top"}, "'largest', 'smallest', 'both"),
-        (HessianEigenvalues, {"tolerance": 0.0}, "must be a positive"),
-    ],
-)
-def test_bad_options_are_refused_before_the_training(
-    build, data, callback, options, message
-):
-    model = build()
-    with pytest.raises(ValueError, match=message):
-        model.fit(*data, callbacks=[callback(*data, **options)], verbose=0)
-    assert int(model.optimizer.iterations) == 0

@@ -3,11 +3,14 @@
 import keras
 import numpy as np
 import pytest
+from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import Objective
-from keras_sharpness.callbacks import EdgeOfStability, HessianEigenvalues
-from keras_sharpness.callbacks._present_hessian import PresentHessian
-from keras_sharpness.callbacks._warm_start import WarmStart
+from keras_sharpness.callbacks import (
+    EdgeOfStability,
+    HessianEigenvalues,
+)
+from keras_sharpness.callbacks._warm_start import PresentHessian, WarmStart
 from keras_sharpness.metrics import HessianOperator
 
 
@@ -115,3 +118,43 @@ def test_other_searches_start_from_the_last_vectors(options, digits):
     )
     assert top.results[1].num_pilot_samples == 0
     assert top.results[1].num_initial_vectors > 0
+
+
+class Changing(LinearOperator):
+    """A diagonal matrix whose second eigenvalue overtakes the first."""
+
+    def __init__(self, second):
+        super().__init__(np.float64, (500, 500))
+        others = np.r_[-9.0, -7.0, np.linspace(-5.0, 5.0, 496)]
+        self.diagonal = np.r_[10.0, second, others][:, None]
+
+    def _matvec(self, v):
+        return self._matmat(v.reshape(-1, 1))[:, 0]
+
+    def _matmat(self, block):
+        return self.diagonal * block
+
+
+@pytest.mark.parametrize("which", ["largest", "both"])
+def test_an_eigenvector_that_overtakes_the_first_is_found(which):
+    search = WarmStart(
+        k=1, which=which, tolerance=0.01, max_products=None, seed=0
+    )
+    products = []
+    for second in np.linspace(8.0, 12.0, 12):
+        found = search.find(Changing(second), progress=False)
+        # The square of the residual over the distance to the bulk, 3.
+        assert found.eigenvalues[0] == pytest.approx(
+            max(10.0, second), rel=1e-3
+        )
+        assert found.eigenvectors is None
+        assert len(found.eigenvalues) == (1 if which == "largest" else 2)
+        products.append(found.num_products)
+        afresh = len(products) in (1, 11)
+        assert found.miss_probability == (1e-3 if afresh else None)
+        assert (found.num_initial_vectors == 0) == afresh
+    # Eigenvectors of a diagonal matrix stay what they are.
+    if which == "largest":
+        assert max(products[1:10]) <= 4 < products[0]
+    search.forget()
+    assert search.find(Changing(8.0), progress=False).num_initial_vectors == 0

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
-from figures.brush import brushed, inside
-from figures.ends import with_ends
+from figures import brushed, inside, with_ends
 
 from keras_sharpness.charts import (
     interpolation_chart,

@@ -5,9 +5,8 @@ import json
 import zipfile
 
 import pytest
-from work.bundle import zip_bytes
+from work.recipes import eigenvalues_recipe, training_recipe, zip_bytes
 from work.source import DEMO, study_source
-from work.stored import eigenvalues_recipe, training_recipe
 
 from keras_sharpness.charts import training_chart
 from tests.explorer.driving import is_clean, specs

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from views.computation import progress_words
 from work.around import Surface
-from work.bench import BENCH
 from work.data import DataChoice
 from work.jobs import WORKER, Job, Progress
+from work.loaded import LOADED
 from work.measure import Measure
 from work.session import MOST_FILES, Session, sweep
 from work.spectrum import Spectrum
@@ -42,12 +42,12 @@ def test_nothing_is_left_when_the_browser_leaves(model_files, tmp_path):
     assert job.wait(SECONDS)
     assert session.result(request).train_loss > 0
     digest = minimum.sha256
-    assert digest in BENCH._models
+    assert digest in LOADED._models
     session.close()
     assert not session.folder.exists()
     assert session.result(request) is None
-    assert digest not in BENCH._models
-    assert not [key for key in BENCH._objectives if key[0] == digest]
+    assert digest not in LOADED._models
+    assert not [key for key in LOADED._objectives if key[0] == digest]
     # Nor anywhere else, under its own name.
     assert not list(pathlib.Path(tempfile.gettempdir()).glob("*evil*"))
 
@@ -209,9 +209,9 @@ def test_ten_files_open_at_once_stay_within_the_limits(session, tmp_path):
 
     def load(job):
         for minimum in [*session.minima.values()][:6]:
-            kernel = BENCH.model(minimum, job).get_weights()[0]
+            kernel = LOADED.model(minimum, job).get_weights()[0]
             assert kernel.max() == float(minimum.name)
-            held.append(len(BENCH._models))
+            held.append(len(LOADED._models))
 
     job = Job(("ten",), "Ten", load, session.folder)
     WORKER.submit(job)
@@ -226,4 +226,4 @@ def test_ten_files_open_at_once_stay_within_the_limits(session, tmp_path):
     for name in list(session.minima):
         session.remove(name)
     assert not list(session.folder.iterdir())
-    assert not digests & BENCH._models.keys()
+    assert not digests & LOADED._models.keys()

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from work.architecture import layers_side_by_side, settings_side_by_side
 from work.between import Interpolate, merged
-from work.bundle import zip_bytes
 from work.data import DataChoice, installed_sets
 from work.losses import chosen_loss, targets
 from work.minimum import Minimum
 from work.numbers import relative, table
-from work.recipe import computed
+from work.recipes import computed, zip_bytes
 
 from keras_sharpness import data
 from keras_sharpness.charts import relative_chart, to_svg

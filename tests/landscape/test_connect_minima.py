@@ -6,8 +6,7 @@ import pytest
 
 import keras_sharpness as ks
 from keras_sharpness.landscape import Connection, connect_minima
-from keras_sharpness.landscape.adam import Adam
-from keras_sharpness.landscape.curves import curve_coefficients
+from keras_sharpness.landscape.connect_minima import Adam, curve_coefficients
 from tests.conftest import precision
 
 ANGLE = np.radians(150)

@@ -1,13 +1,16 @@
 """What all six networks share: checks, compilation, saving."""
 
+import inspect
+import json
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
 import pytest
 
-from keras_sharpness import models
+from keras_sharpness import models, saving
 
 SMALL = {
     "F1": (6, 6, 1),
@@ -99,6 +102,48 @@ for name in ("F1", "F2", "C1", "C2"):
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize("load", [keras.saving.load_model, saving.load_model])
+@pytest.mark.parametrize("name", models.NAMES)
+def test_files_of_earlier_versions_load(tmp_path, name, load):
+    """They name the module that each network had to itself."""
+    model = small(name, seed=1, compile=False)
+    model.save(tmp_path / "today.keras")
+    with (
+        zipfile.ZipFile(tmp_path / "today.keras") as today,
+        zipfile.ZipFile(tmp_path / "earlier.keras", "w") as earlier,
+    ):
+        for file in today.namelist():
+            content = today.read(file)
+            if file == "config.json":
+                config = json.loads(content)
+                config["module"] = f"keras_sharpness.models.{name.lower()}"
+                content = json.dumps(config).encode()
+            earlier.writestr(file, content)
+
+    loaded = load(tmp_path / "earlier.keras")
+
+    assert type(loaded) is models.get(name)
+    for weight, other in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+
+def test_a_constructor_shows_its_defaults():
+    shown = inspect.signature(models.F2).parameters
+    assert shown["num_classes"].default == 1973
+    assert shown["input_shape"].default == (360,)
+    assert list(shown)[2:] == ["seed", "dtype", "name", "kwargs"]
+
+
+def test_a_subclass_keeps_the_constructor():
+    class Wide(models.F1):
+        """As its base."""
+
+    model = Wide(3, (4,), seed=0, name="wide")
+    assert isinstance(model, models.F1)
+    assert model.output_shape == (None, 3)
+    assert Wide.from_config(model.get_config()).name == "wide"
 
 
 def test_a_trained_network_loads_without_its_optimizer(tmp_path):

@@ -1,1 +1,0 @@
-"""What the explorer adds to charts: brushes, and the names of ends."""
