@@ -18,8 +18,8 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 import keras_sharpness as ks
+from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.operators import HessianOperator
-from keras_sharpness.metrics.products import Products
 
 K = 5
 RESIDUAL = 1e-3

@@ -159,7 +159,7 @@ class WarmStart:
         hard = found = None
         if self._pilot is not None and not is_afresh:
             # To stand there once is a tenth of a product less.
-            with operator.objective._at(None):
+            with operator.objective.standing_at():
                 hard = self._pilot.find(
                     tolerance=_PILOT_TOLERANCE * self._tolerance
                 )

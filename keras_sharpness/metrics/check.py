@@ -27,9 +27,9 @@ from keras_sharpness.metrics.checks.operator import (
 from keras_sharpness.metrics.checks.precision import epsilon, precision
 from keras_sharpness.metrics.checks.row import CheckRow
 from keras_sharpness.metrics.checks.smoothness import smoothness, smoothness_row
+from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

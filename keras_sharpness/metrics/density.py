@@ -15,10 +15,10 @@ from keras_sharpness.metrics.numerics.basis import (
     choose_group_size,
 )
 from keras_sharpness.metrics.numerics.probes import rademacher
+from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.numerics.tridiagonal import gauss_quadratures
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
-from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 
 

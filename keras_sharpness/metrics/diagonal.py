@@ -11,11 +11,11 @@ from scipy.sparse.linalg import LinearOperator
 from keras_sharpness import arguments
 from keras_sharpness.metrics.numerics.deflated_probes import DeflatedProbes
 from keras_sharpness.metrics.numerics.moments import Moments
+from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.numerics.standard_error import student_factor
 from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator, described, slices_of
-from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

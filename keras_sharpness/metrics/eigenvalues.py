@@ -19,13 +19,13 @@ from keras_sharpness.metrics.numerics.basis import (
     underflow_of_products,
 )
 from keras_sharpness.metrics.numerics.power_iteration import power_iteration
+from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.numerics.thick_restart import (
     Extremes,
     thick_restart_lanczos,
 )
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator, described
-from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.result_types import lengths_agree
 from keras_sharpness.results import Result

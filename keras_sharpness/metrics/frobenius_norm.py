@@ -10,11 +10,11 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics.numerics.probes import rademacher
+from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.numerics.standard_error import standard_error
 from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator, described
-from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

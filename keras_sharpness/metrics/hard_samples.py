@@ -139,7 +139,7 @@ class HardSamples:
         Returns:
             Array (N,).
         """
-        with self._objective._at(None):
+        with self._objective.standing_at():
             return self._losses_here()
 
     def find(self, *, tolerance: float) -> HardDirection | None:
@@ -155,7 +155,7 @@ class HardSamples:
         Raises:
             FloatingPointError: If a product is not finite.
         """
-        with self._objective._at(None):
+        with self._objective.standing_at():
             losses = self._losses_here()
             hardest = np.argpartition(losses, -self._num_samples)
             # In order: neighbours in memory are copied faster.

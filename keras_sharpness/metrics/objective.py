@@ -329,7 +329,7 @@ class Objective(ProcessBound):
         Returns:
             Dict with `"loss"` and, for classes, `"accuracy"` in [0, 1].
         """
-        with self._at(w, state):
+        with self.standing_at(w, state):
             # Statistics are estimated anew at weights that are assigned.
             if isinstance(w, MovedWeights) and self._moments is None:
                 return self._evaluation.moved_to(w, self._batches)
@@ -362,7 +362,7 @@ class Objective(ProcessBound):
             Float, and array (P,), float64.
         """
         loss, total = 0.0, np.empty(self.size)
-        with self._at(w, state):
+        with self.standing_at(w, state):
             differentiate = self._gradient_of_batch()
             for index, batch in enumerate(self._batches):
                 mean, gradient = differentiate(*batch[:3], self._share(batch))
@@ -469,7 +469,7 @@ class Objective(ProcessBound):
             curvature,
             batches=self._batches,
             share=self._share,
-            at=lambda: self._at(w),
+            at=lambda: self.standing_at(w),
             kept=kept,
         )
         if self._scale != 1.0 or np.any(scales != 1.0):
@@ -489,12 +489,23 @@ class Objective(ProcessBound):
         self._structure.check()
 
     @contextlib.contextmanager
-    def _at(
+    def standing_at(
         self,
-        w: np.ndarray | MovedWeights | HeldWeights | None,
+        w: np.ndarray | MovedWeights | HeldWeights | None = None,
         state: Sequence[Any] | None = None,
     ) -> Iterator[None]:
-        """Within the block the compiled functions stand at w."""
+        """Within the block the compiled functions stand at w.
+
+        Several calls at one point inside of it do not move them there anew.
+
+        Args:
+            w: Array (P,), `MovedWeights` or `HeldWeights`; the model's own
+                weights when left out.
+            state: As in `evaluate`.
+
+        Yields:
+            Nothing.
+        """
         self._check_usable()
         variables = self.model.non_trainable_variables
         if state is not None:
@@ -517,7 +528,7 @@ class Objective(ProcessBound):
         # By the last two variables, for the time of a forward pass: what is
         # random before them, or in the data, shows there.
         places = range(len(self.layout.paths))[-2:]
-        with self._at(None):
+        with self.standing_at(None):
             loss, gradient = self._evaluation.differentiated(
                 self._gradient_by(places), self._batches, self._share
             )

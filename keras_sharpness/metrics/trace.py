@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
+from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.numerics.segments import Segments, layer_of
 from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.numerics.trace_estimators import (
@@ -19,7 +20,6 @@ from keras_sharpness.metrics.numerics.trace_estimators import (
 )
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator, described, slices_of
-from keras_sharpness.metrics.products import Products
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 

@@ -109,7 +109,7 @@ def test_the_data_are_passed_once():
     def refuse(*arguments):
         raise AssertionError("the point was looked at again")
 
-    objective._at = refuse
+    objective.standing_at = refuse
     assert np.all(np.isfinite(operator @ np.arange(objective.size)))
 
 

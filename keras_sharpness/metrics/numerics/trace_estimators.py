@@ -8,13 +8,13 @@ from keras_sharpness.metrics.flat_arrays import chunks
 from keras_sharpness.metrics.numerics.deflated_probes import DeflatedProbes
 from keras_sharpness.metrics.numerics.moments import Moments
 from keras_sharpness.metrics.numerics.probes import rademacher
+from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.numerics.segments import Segments
 from keras_sharpness.metrics.numerics.standard_error import (
     standard_error,
     student_factor,
 )
 from keras_sharpness.metrics.numerics.xtrace import XTrace
-from keras_sharpness.metrics.products import Products
 
 # Numbers whose magnitudes are summed at once, in the cache.
 _PIECE = 1 << 14

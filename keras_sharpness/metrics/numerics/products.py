@@ -27,7 +27,7 @@ class Products:
 
     ```python
     import numpy as np
-    from keras_sharpness.metrics.products import Products
+    from keras_sharpness.metrics.numerics.products import Products
     from scipy.sparse.linalg import aslinearoperator
 
     multiply = Products(aslinearoperator(np.diag([3.0, 1.0])))
