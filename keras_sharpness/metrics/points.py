@@ -129,13 +129,17 @@ class PackedWeights:
     def unpack(self, packed: Any) -> Sequence[Any]:
         """A packed tensor as tensors of the variables' shapes and dtypes."""
         ops = keras.ops
+        parts = [packed]
+        if len(self._room) > 1:
+            # Keras' split needs a place to cut at.
+            parts = ops.split(packed, list(np.cumsum(self._room)[:-1]))
         return [
             ops.cast(
                 ops.reshape(part if size == room else part[:size], shape),
                 dtype,
             )
             for part, size, room, shape, dtype in zip(
-                ops.split(packed, list(np.cumsum(self._room)[:-1])),
+                parts,
                 self._sizes,
                 self._room,
                 self._layout.shapes,

@@ -58,6 +58,15 @@ def test_unpacked_is_what_was_packed(dtype, packed):
         np.testing.assert_array_equal(part, variable.numpy())
 
 
+def test_one_variable_is_unpacked_too():
+    """It leaves no place at which to cut."""
+    layer = keras.layers.Dense(5, use_bias=False)
+    model = keras.Sequential([keras.Input((3,)), layer])
+    packing = PackedWeights(WeightLayout(model))
+    (part,) = packing.unpack(packing.pack(np.arange(15.0)))
+    np.testing.assert_array_equal(part, np.arange(15.0).reshape(3, 5))
+
+
 def test_every_part_begins_at_an_aligned_place():
     """Otherwise TensorFlow copies it: in float32, 16 entries are 64 bytes."""
     packing = PackedWeights(WeightLayout(network()))
