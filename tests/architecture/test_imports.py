@@ -3,6 +3,7 @@
 import ast
 import functools
 import pathlib
+import re
 
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGE = ROOT / "keras_sharpness"
@@ -18,16 +19,12 @@ STOREYS = [
     # Inside metrics, where each folder or module has a storey of its own.
     (
         "metrics.weights",
-        "metrics.callers_code",
-        "metrics.class_weights",
         "metrics.flat_arrays",
         "metrics.process_bound",
-        "metrics.normalization",
-        "metrics.model_structure",
     ),
     ("metrics.batches", "metrics.points", "metrics.numerics"),
     ("metrics.loss",),
-    ("metrics.output_matrices",),
+    ("metrics.output_matrices", "metrics.model_structure"),
     ("metrics.curvature",),
     ("metrics.curvature_products", "metrics.evaluation"),
     ("metrics.objective",),
@@ -186,12 +183,11 @@ def test_no_private_name_of_another_folder_is_imported():
     assert not found, listed(found)
 
 
-# Of Keras and TensorFlow: metrics/backend/README.md says why each is used.
+# Of named tuples; and of Keras and TensorFlow, as a table there lists them.
+_README = (PACKAGE / "metrics" / "backend" / "README.md").read_text()
 PRIVATE_OF_OTHERS = {
-    *("_asdict", "_replace"),
-    *("_compile_loss", "_compute_loss", "_user_loss_weights"),
-    *("_flatten_layers", "_inbound_nodes", "_outbound_nodes"),
-    *("_kernel", "_keras_logits", "_keras_mask", "_trainable_variables"),
+    *("_asdict", "_fields", "_replace"),
+    *re.findall(r"^\| `(_\w+)` \|", _README, re.MULTILINE),
 }
 
 
