@@ -270,6 +270,21 @@ class Objective(ProcessBound):
         return self.layout.read()
 
     @property
+    def batches(self) -> Batches:
+        """The data, as batches that come in the same order at every pass."""
+        return self._batches
+
+    @property
+    def batch_loss(self) -> BatchLoss:
+        """The loss of one batch, as it is traced and compiled."""
+        return self._batch_loss
+
+    @property
+    def point(self) -> EvaluationPoint:
+        """Where the compiled functions stand in weight space."""
+        return self._point
+
+    @property
     def settings(self) -> dict[str, Any]:
         """How f is defined, as it is stored with every result."""
         return {
@@ -282,21 +297,6 @@ class Objective(ProcessBound):
             "regularization": self.regularization,
             "dtype": self.layout.dtype,
         }
-
-    @property
-    def batches(self) -> Batches:
-        """The data, in batches."""
-        return self._batches
-
-    @property
-    def batch_loss(self) -> BatchLoss:
-        """The loss of one batch as a function of the weights."""
-        return self._batch_loss
-
-    @property
-    def point(self) -> EvaluationPoint:
-        """Where compiled functions stand."""
-        return self._point
 
     def value(self, w: np.ndarray | None = None, **state: Any) -> float:
         """f(w).
