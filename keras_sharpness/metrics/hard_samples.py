@@ -182,6 +182,7 @@ class HardSamples:
         start = self._compile("gradient", self._gradient)(x, y)
         others = (x, y)
         if not self._is_planned:
+            # It is kept in any case; this also decides what compiles it.
             self._product.is_costly(
                 [start],
                 others,
