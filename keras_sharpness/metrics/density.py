@@ -11,7 +11,6 @@ from keras_sharpness.metrics.density_draft import DensityDraft
 from keras_sharpness.metrics.density_estimate import SpectralDensity
 from keras_sharpness.metrics.numerics.basis import (
     BasisDtype,
-    choose_basis_dtype,
     choose_group_size,
 )
 from keras_sharpness.metrics.numerics.probes import rademacher
@@ -19,6 +18,7 @@ from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.numerics.tridiagonal import gauss_quadratures
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator
+from keras_sharpness.metrics.rounding import choose_basis_dtype
 from keras_sharpness.progress import ProgressOption, track
 
 

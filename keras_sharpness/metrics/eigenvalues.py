@@ -14,9 +14,6 @@ from keras_sharpness.metrics.flat_arrays import MAX_BLOCK
 from keras_sharpness.metrics.numerics.basis import (
     BasisDtype,
     HostBasis,
-    choose_basis_dtype,
-    rounding_of_products,
-    underflow_of_products,
 )
 from keras_sharpness.metrics.numerics.power_iteration import power_iteration
 from keras_sharpness.metrics.numerics.products import Products
@@ -26,6 +23,11 @@ from keras_sharpness.metrics.numerics.thick_restart import (
 )
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator, described
+from keras_sharpness.metrics.rounding import (
+    choose_basis_dtype,
+    rounding_of_products,
+    underflow_of_products,
+)
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.result_types import lengths_agree
 from keras_sharpness.results import Result

@@ -6,13 +6,12 @@ from typing import Any, Literal, Protocol
 import keras
 import numpy as np
 import psutil
-from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness import arguments
 from keras_sharpness.metrics.flat_arrays import MAX_BLOCK
 
 BasisDtype = Literal["float64", "float32"]
-_EPSILON = {
+# The distance from 1 to the next number.
+EPSILON = {
     "float64": 2.0**-52,
     "float32": 2.0**-23,
     "float16": 2.0**-10,
@@ -271,7 +270,7 @@ class DeviceBasis:
 
     def __init__(self, capacity: int, *, dtype: str = "float32"):
         self.capacity = capacity
-        self.epsilon = _EPSILON[dtype]
+        self.epsilon = EPSILON[dtype]
         self._dtype = dtype
         self._vectors: list[Any] = []
 
@@ -365,78 +364,6 @@ def _power_of_two(largest: float, limit: int) -> float | None:
         return None
     exponent = np.clip(np.frexp(largest)[1], -limit, limit)
     return float(np.ldexp(1.0, exponent))
-
-
-def choose_basis_dtype(
-    operator: LinearOperator, wanted: BasisDtype | None = None
-) -> BasisDtype:
-    """The dtype that is asked for, or as many digits as the products have.
-
-    The products of a float32 network are rounded by 6e-8 of their length. A
-    float32 basis adds as much, and takes half the memory, and half the time
-    wherever reading it is what takes the time.
-
-    Args:
-        operator: `LinearOperator`.
-        wanted: Str. `"float64"`, `"float32"`, or None to choose: float32 for
-            a curvature operator of float32 weights, else float64.
-
-    Returns:
-        Str.
-
-    Raises:
-        ValueError: For another `wanted`.
-    """
-    if wanted is not None:
-        return arguments.one_of("basis_dtype", wanted, BasisDtype)
-    layout = getattr(getattr(operator, "objective", None), "layout", None)
-    return "float32" if getattr(layout, "dtype", "") == "float32" else "float64"
-
-
-def underflow_of_products(operator: LinearOperator) -> float:
-    """The length below which a product may have become zero.
-
-    Args:
-        operator: `LinearOperator`.
-
-    Returns:
-        Float. Of a curvature operator `√P` times the smallest normal number in
-        the dtype of the weights; of others 0.
-    """
-    layout = getattr(getattr(operator, "objective", None), "layout", None)
-    if layout is None:
-        return 0.0
-    return float(np.sqrt(layout.size) * np.finfo(layout.dtype).tiny)
-
-
-def rounding_of_products(operator: LinearOperator) -> float:
-    """The machine epsilon of the coarsest numbers that products pass through.
-
-    Args:
-        operator: `LinearOperator`. Sums and multiples of curvature operators
-            are as exact as these.
-
-    Returns:
-        Float. Of a curvature operator that of the weights and of what the
-        layers compute in; of others that of their own dtype.
-    """
-    objective = getattr(operator, "objective", None)
-    if objective is not None:
-        layers = objective.model._flatten_layers()
-        dtypes = {layer.compute_dtype for layer in layers}
-        dtypes.add(objective.layout.dtype)
-        return max(_EPSILON.get(dtype, 0.0) for dtype in dtypes)
-    parts = getattr(operator, "args", ())
-    return max(
-        [
-            _EPSILON.get(str(operator.dtype), _EPSILON["float64"]),
-            *(
-                rounding_of_products(part)
-                for part in parts
-                if isinstance(part, LinearOperator)
-            ),
-        ]
-    )
 
 
 def choose_group_size(

@@ -3,15 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from scipy.sparse.linalg import aslinearoperator
 
 from keras_sharpness.metrics.numerics.basis import (
     DeviceBasis,
     HostBasis,
-    choose_basis_dtype,
     choose_group_size,
-    rounding_of_products,
-    underflow_of_products,
 )
 from keras_sharpness.metrics.numerics.lanczos import Lanczos
 from keras_sharpness.metrics.numerics.thick_restart import (
@@ -196,16 +192,6 @@ def test_an_invariant_subspace_on_the_device(dtype):
         rtol=0,
         atol=10 * np.finfo(dtype).eps,
     )
-
-
-def test_operators_without_a_network_are_float64():
-    operator = aslinearoperator(np.eye(3))
-    assert choose_basis_dtype(operator) == "float64"
-    assert choose_basis_dtype(operator, "float32") == "float32"
-    with pytest.raises(ValueError, match="basis_dtype"):
-        choose_basis_dtype(operator, "float16")
-    assert underflow_of_products(operator) == 0.0
-    assert rounding_of_products(2 * operator) == 2.0**-52
 
 
 @pytest.mark.parametrize(
