@@ -1,5 +1,7 @@
 """The list of names that a framework has to give."""
 
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -15,6 +17,14 @@ def test_the_folder_gives_the_names_of_the_list():
     assert backend.__all__ == tensorflow.__all__
     for name in backend.__all__:
         assert getattr(backend, name) is getattr(tensorflow, name)
+
+
+def test_the_readme_says_what_each_name_means():
+    path = pathlib.Path(backend.__file__).with_name("README.md")
+    table, *_ = path.read_text().split("# Private names")
+    rows = re.findall(r"^\| (`.*`) \| .+ \|$", table, re.M)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(listed) == sorted(backend.__all__)
 
 
 def test_another_framework_is_refused_where_it_is_needed():

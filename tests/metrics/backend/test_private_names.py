@@ -339,6 +339,19 @@ def test_the_readme_lists_them():
     assert listed == list(TESTS)
 
 
+def test_the_readme_says_where_they_are():
+    rows = re.findall(
+        r"^\| `(_\w+)` \| [^|]* \| ([^|]*) \|", README.read_text(), re.M
+    )
+    assert len(rows) == len(TESTS)
+    for name, where in rows:
+        for place in re.findall(r"`([^`]+)`", where):
+            inside = place.startswith("tensorflow/")
+            path = (README.parent if inside else PACKAGE) / place
+            files = path.rglob("*.py") if path.is_dir() else [path]
+            assert any(name in file.read_text() for file in files), (name, path)
+
+
 def test_no_others_are_used():
     trees = [
         ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))
