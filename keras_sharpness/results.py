@@ -28,14 +28,19 @@ _HEADER = ("kind", "module", "keras_sharpness")
 _OWN_MODULE = re.compile(r"keras_sharpness(\.(?!__)\w+)+", re.ASCII)
 # Where to find what a file of an earlier version names by its module.
 _MOVED = {
-    f"keras_sharpness.landscape.{name}": "keras_sharpness.landscape.results"
-    for name in (
-        "bundle",
-        "connection",
-        "interpolation",
-        "projection",
-        "surface",
-    )
+    **{
+        f"keras_sharpness.landscape.{name}": "keras_sharpness.landscape.results"
+        for name in (
+            "bundle",
+            "connection",
+            "interpolation",
+            "projection",
+            "surface",
+        )
+    },
+    "keras_sharpness.metrics.density_estimate": (
+        "keras_sharpness.metrics.density"
+    ),
 }
 # The dicts that `encode` puts in the place of other values.
 _MARKS = ({"float"}, {"array", "dtype", "shape"}, {"packed", "dtype", "shape"})

@@ -9,10 +9,12 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.numerics.deflated_probes import DeflatedProbes
-from keras_sharpness.metrics.numerics.moments import Moments
+from keras_sharpness.metrics.numerics.probes import DeflatedProbes
 from keras_sharpness.metrics.numerics.products import Products
-from keras_sharpness.metrics.numerics.standard_error import student_factor
+from keras_sharpness.metrics.numerics.standard_error import (
+    Moments,
+    student_factor,
+)
 from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator, described, slices_of

@@ -11,12 +11,13 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics.numerics.products import Products
-from keras_sharpness.metrics.numerics.segments import Segments, layer_of
 from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.numerics.trace_estimators import (
     Estimates,
     IndependentSamples,
     LeaveOneOutSamples,
+    Segments,
+    layer_of,
 )
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import as_operator, described, slices_of

@@ -1,4 +1,4 @@
-"""The standard error of a mean of few samples."""
+"""Means of samples, their variances and their standard errors."""
 
 import numpy as np
 from scipy.special import ndtr, stdtrit
@@ -61,3 +61,39 @@ def standard_error(samples: np.ndarray) -> np.ndarray:
     skewness = np.mean((centered / scale) ** 3, axis=-1)
     widening = 1.0 + 7.0 * skewness**2 / (6.0 * count)
     return student_factor(count) * widening * deviation / np.sqrt(count - 1)
+
+
+class Moments:
+    """Means and variances of vectors that are too long to keep.
+
+    Args:
+        size: Int. Their length.
+
+    Attributes:
+        count: Int. How many there were.
+        mean: Array (size,).
+
+    Reference:
+        Chan, Golub and LeVeque 1983,
+        https://doi.org/10.1080/00031305.1983.10483115.
+    """
+
+    def __init__(self, size: int):
+        self.count = 0
+        self.mean = np.zeros(size)
+        self._squares = np.zeros(size)  # Σ (x − mean)²
+
+    def add(self, samples: np.ndarray) -> None:
+        """Takes in samples (size, b)."""
+        added = samples.shape[1]
+        mean = np.mean(samples, axis=1)
+        total = self.count + added
+        step = mean - self.mean
+        self._squares += np.sum((samples - mean[:, None]) ** 2, axis=1)
+        self._squares += step**2 * (self.count * added / total)
+        self.mean += step * (added / total)
+        self.count = total
+
+    def variance(self) -> np.ndarray:
+        """The unbiased variances (size,) of the entries."""
+        return self._squares / (self.count - 1)

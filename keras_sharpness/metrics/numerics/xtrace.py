@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_sharpness.metrics.flat_arrays import chunks
-from keras_sharpness.metrics.numerics.sketch import Sketch
+from keras_sharpness.metrics.numerics.probes import Sketch
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Rows of variables and layers."""
+"""The rows of variables and layers, as traces are summed over them."""
 
 import numpy as np
 
-from keras_sharpness.metrics.numerics.segments import Segments, layer_of
+from keras_sharpness.metrics.numerics.trace_estimators import Segments, layer_of
 
 
 def sums(segments, rows):

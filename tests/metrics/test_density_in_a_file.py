@@ -1,12 +1,16 @@
 """Spectral densities that are kept in a file and go on from there."""
 
+import json
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 from scipy.sparse.linalg import aslinearoperator
 
 import keras_sharpness as ks
-from keras_sharpness.metrics.density_estimate import SpectralDensity
+from keras_sharpness.metrics.density import SpectralDensity
 from keras_sharpness.metrics.operators import (
     GaussNewtonOperator,
     HessianOperator,
@@ -195,3 +199,26 @@ def test_a_result_of_no_file_has_no_fingerprint(objective, path):
     density(objective, 1).save(path)
     with pytest.raises(ValueError, match="other settings"):
         density(objective, 1, path=path)
+
+
+def test_files_name_the_module_that_held_densities_once(objective, path):
+    """In a fresh process that has not imported today's."""
+    result = density(objective, 1)
+    values = result.to_dict()
+    values["module"] = "keras_sharpness.metrics.density_estimate"
+    path.write_text(json.dumps(values))
+    printed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys\n"
+            "from keras_sharpness.results import Result\n"
+            "result = Result.load(sys.argv[1])\n"
+            "print(type(result).__name__, repr(result.trace))",
+            str(path),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed == f"SpectralDensity {result.trace!r}\n"
