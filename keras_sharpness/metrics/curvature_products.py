@@ -120,7 +120,6 @@ class CurvatureProducts:
             else keep_activations
         )
         self._products: dict[Curvature, KeptProduct] = {}
-        self._are_costly: dict[Curvature, bool] = {}
 
     def kept_maps(self) -> KeptMaps | None:
         """Where products at one point keep what they have in common.
@@ -211,22 +210,18 @@ class CurvatureProducts:
     def _is_costly(
         self, curvature: Curvature, batches: Iterable[Batch], share: Callable
     ) -> bool:
-        if curvature not in self._are_costly:
-            found = self._is_large
-            if found:
-                batch = next(iter(batches))
-                found = self._product(curvature).is_costly(
-                    self._tree(
-                        np.zeros(self._layout.size_of(curvature.places)),
-                        curvature,
-                    ),
-                    self._others(batch, share, 0),
-                    batch_size=batch.size,
-                    num_samples=self._num_samples,
-                    without=self._layout.shapes_of(None),
-                )
-            self._are_costly[curvature] = found
-        return self._are_costly[curvature]
+        product = self._product(curvature)
+        if self._is_large and product.is_costly is None:
+            batch = next(iter(batches))
+            size = self._layout.size_of(curvature.places)
+            product.plan(
+                self._tree(np.zeros(size), curvature),
+                self._others(batch, share, 0),
+                batch_size=batch.size,
+                num_samples=self._num_samples,
+                without=self._layout.shapes_of(None),
+            )
+        return bool(product.is_costly)
 
     def _others(self, batch: Batch, share: Callable, index: int) -> tuple:
         number = keras.ops.convert_to_tensor(index, "int32")

@@ -87,7 +87,6 @@ class HardSamples:
             ("hard samples", "product"),
             naming_layers(objective.model, self._hessian_product, twice=True),
         )
-        self._is_planned = False
         self._data = keras.tree.map_structure(
             lambda *parts: (
                 None if parts[0] is None else keras.ops.concatenate(parts)
@@ -181,16 +180,15 @@ class HardSamples:
         objective = self._objective
         start = self._compile("gradient", self._gradient)(x, y)
         others = (x, y)
-        if not self._is_planned:
-            # It is kept in any case; this also decides what compiles it.
-            self._product.is_costly(
+        if self._product.is_costly is None:
+            # It is kept in any case; this decides what compiles it.
+            self._product.plan(
                 [start],
                 others,
                 batch_size=self._num_samples,
                 num_samples=objective.num_samples,
                 without=[(objective.size,), *objective.layout.shapes_of(None)],
             )
-            self._is_planned = True
         hessian = self._product.keep(
             [start], others, batch_size=self._num_samples, room=float("inf")
         )

@@ -32,12 +32,17 @@ class KeptProduct:
         key: Hashable. Under which the point keeps what is compiled.
         product: Callable `(weights, state, vector, *others)` → list of
             tensors, vector a list of tensors.
+
+    Attributes:
+        is_costly: Bool. Whether to keep what products have in common pays, as
+            `plan` found out; None before it.
     """
 
     def __init__(self, point: EvaluationPoint, key: Any, product: Callable):
         self._point = point
         self._key = key
         self._product = product
+        self.is_costly: bool | None = None
         self._is_fused = False
         self._stages: dict[int, tuple[Any, TwoStages]] = {}
 
@@ -46,7 +51,7 @@ class KeptProduct:
         run = self._compiled(jit_compile=self._is_fused)
         return run(vector, *others)
 
-    def is_costly(
+    def plan(
         self,
         vector: list[Any],
         others: Sequence[Any],
@@ -54,8 +59,8 @@ class KeptProduct:
         batch_size: int,
         num_samples: int,
         without: Collection[tuple],
-    ) -> bool:
-        """Whether to keep what products have in common pays.
+    ) -> None:
+        """Decides whether to keep what products share, and whether to use XLA.
 
         By the graph of a product as it is computed where it is cheap. So
         nothing is traced that is not needed there, and the same product is
@@ -68,19 +73,14 @@ class KeptProduct:
             num_samples: Int. N.
             without: Shapes of tensors that do not grow with the data: those
                 of the weights.
-
-        Returns:
-            Bool.
         """
         function = self._compiled().get_concrete_function(vector, *others)
         work = mean_bytes(function, batch_size, without=set(without))
         # Products of matrices cost by weights times samples: about a byte each.
         size = sum(tf.size(part).numpy() for part in vector)
         work = work / batch_size + size / len(function.graph.get_operations())
-        if work * num_samples < _COSTLY:
-            return False
-        self._is_fused = gains_from_fusion(function)
-        return True
+        self.is_costly = bool(work * num_samples >= _COSTLY)
+        self._is_fused = self.is_costly and gains_from_fusion(function)
 
     def keep(
         self,

@@ -30,22 +30,13 @@ class TwoStages:
         function: TensorFlow concrete function whose first arguments are a.
         num_given: Int. The number of tensors in a.
         jit_compile: Bool. Whether `second` is compiled by XLA.
-        num_first: Int. How many outputs, the last ones, `first` returns and
-            `second` does not; they must not depend on a.
 
     Attributes:
         first: Function of the tensors b, flat, that returns a list of tensors,
-            what is kept and its own outputs behind.
+            what is kept.
     """
 
-    def __init__(
-        self,
-        function: Any,
-        num_given: int,
-        *,
-        jit_compile: bool,
-        num_first: int = 0,
-    ):
+    def __init__(self, function: Any, num_given: int, *, jit_compile: bool):
         graph = function.graph
         captures = {inner.name: outer for outer, inner in graph.captures}
         given = [tensor.name for tensor in function.inputs[:num_given]]
@@ -54,15 +45,10 @@ class TwoStages:
             for tensor in function.inputs[num_given:]
             if tensor.name not in captures
         ]
-        count = len(function.outputs) - num_first
-        wanted = [tensor.name for tensor in function.outputs[:count]]
-        early = function.outputs[count:]
-        self._kept, after = cut(
-            given, function.outputs[:count], fused=jit_compile
-        )
+        wanted = [tensor.name for tensor in function.outputs]
+        self._kept, after = cut(given, function.outputs, fused=jit_compile)
         kept = [tensor.name for tensor in self._kept]
-        found = [*kept, *(tensor.name for tensor in early)]
-        before = Subgraph(graph, needed_operations([*self._kept, *early]))
+        before = Subgraph(graph, needed_operations(self._kept))
         behind = Subgraph(graph, after)
 
         def first(tensors):
@@ -70,7 +56,7 @@ class TwoStages:
             known = dict(zip(others, tensors, strict=True))
             for name, outer in captures.items():
                 known[name] = here.capture(outer)
-            return before.compute(known, found)
+            return before.compute(known, kept)
 
         def second(tensors, several):
             return [
@@ -96,9 +82,7 @@ class TwoStages:
         Returns:
             List of lists of tensors.
         """
-        return self._second(
-            list(tensors[: len(self._kept)]), [list(a) for a in several]
-        )
+        return self._second(list(tensors), [list(a) for a in several])
 
     def num_bytes(self, batch_size: int) -> int:
         """Bytes of what `first` computes, arguments and variables left out.

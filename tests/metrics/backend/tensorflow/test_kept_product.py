@@ -62,10 +62,13 @@ def test_what_takes_too_much_is_not_kept(product, others):
 def test_large_products_are_costly(product, others, monkeypatch):
     (vector,) = vectors(1)
     options = {"batch_size": 3, "without": [(SIZE,)]}
-    assert not product.is_costly(vector, others, num_samples=3, **options)
-    assert product.is_costly(vector, others, num_samples=10**7, **options)
+    assert product.is_costly is None
+    product.plan(vector, others, num_samples=3, **options)
+    assert product.is_costly is False
+    product.plan(vector, others, num_samples=10**7, **options)
+    assert product.is_costly is True
     monkeypatch.setattr(kept_product, "_COSTLY", 0.0)
-    assert product.is_costly(vector, others, num_samples=3, **options)
+    product.plan(vector, others, num_samples=3, **options)
     # XLA compiles what it makes faster: matrix products and tanh.
     (once,) = product.once(vector, others)
     np.testing.assert_allclose(
