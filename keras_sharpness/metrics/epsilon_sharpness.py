@@ -9,13 +9,22 @@ import numpy as np
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics.box import Box, SubspaceScaling, random_basis
-from keras_sharpness.metrics.maximizers import Run, frank_wolfe, l_bfgs_b
+from keras_sharpness.metrics.maximizers import (
+    Run,
+    frank_wolfe,
+    kicked,
+    l_bfgs_b,
+)
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import check_objective
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 
 Maximizer = Literal["l-bfgs-b", "frank-wolfe", "best"]
+# Shares of the coordinates that are flipped, in turn. Near a corner that
+# reproduces itself there are better ones, which few flips reach; on the oracle
+# networks 5 to 20 % served better than more.
+_KICKS = (0.05, 0.1, 0.2)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,7 +108,9 @@ def epsilon_sharpness(
             say; only the former gives values of its size.
         subspace: Array (P, p), A itself, in place of a random one.
         maximizer: Str. `"l-bfgs-b"` as in the paper, `"frank-wolfe"`, many
-            times faster for large networks, or `"best"`, both.
+            times faster for large networks, or `"best"`: both, and then
+            Frank-Wolfe from the best corner with some coordinates flipped,
+            once per start.
         max_iterations: Int. Per start; the paper's 10.
         max_evaluations: Int. Of the loss, per start; `2 max_iterations` by
             default.
@@ -165,7 +176,8 @@ def epsilon_sharpness(
         "max_evaluations": max_evaluations or 2 * max_iterations,
     }
     runs: list[Run] = []
-    total = len(names) * num_starts * (max_iterations + 1)
+    num_kicks = num_starts if maximizer == "best" else 0
+    total = (len(names) * num_starts + num_kicks) * (max_iterations + 1)
     with track("ε-sharpness", total, progress) as advance:
         box = Box(objective, x, epsilon, basis, advance)
         loss, gradient = box.value_and_gradient(np.zeros(box.dimension))
@@ -188,6 +200,13 @@ def epsilon_sharpness(
                 outcome = l_bfgs_b(box, start, **limits)
             used = box.num_evaluations - before
             runs.append(Run(name, kind, *outcome, used))
+        for index in range(num_kicks):
+            share = _KICKS[index % len(_KICKS)]
+            start = kicked(box.best_z, share, generator=generator)
+            before = box.num_evaluations
+            outcome = frank_wolfe(box, start, generator=generator, **limits)
+            used = box.num_evaluations - before
+            runs.append(Run("frank-wolfe", "kick", *outcome, used))
     scaling = subspace_scaling if subspace is None else "given"
     winner = max(runs, key=lambda run: run.max_loss).maximizer
     return EpsilonSharpness(

@@ -18,7 +18,8 @@ class Run:
 
     Attributes:
         maximizer: Str.
-        start: Str. `"centre"`, `"corner"` or `"interior"`.
+        start: Str. `"centre"`, `"corner"`, `"interior"`, or `"kick"`: the best
+            corner until then with some coordinates flipped.
         num_iterations: Int.
         message: Str. Why it stopped.
         max_loss: Float. The largest f of this run.
@@ -149,3 +150,28 @@ def frank_wolfe(
             return iteration, "no step towards the corner raises f", best
         z, value, gradient = step, new_value, new_gradient
     return max_iterations, f"reached {max_iterations} iterations", best
+
+
+def kicked(
+    z: np.ndarray, share: float, *, generator: np.random.Generator
+) -> np.ndarray:
+    """The corner nearest to a point, with some of its coordinates flipped.
+
+    From a corner that reproduces itself Frank-Wolfe does not move, though one
+    of its neighbours may be higher. The kick of iterated local search.
+
+    Args:
+        z: Array (p,) in [-1, 1].
+        share: Float. Of the coordinates, to be flipped.
+        generator: Draws which.
+
+    Returns:
+        Array (p,) of -1 and 1.
+
+    Reference:
+        Lourenço, Martin and Stützle 2003,
+        https://doi.org/10.1007/0-306-48056-5_11.
+    """
+    corner = np.where(z < 0.0, -1.0, 1.0)
+    flips = generator.random(len(z)) < share
+    return np.where(flips, -corner, corner)

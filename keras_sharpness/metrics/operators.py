@@ -1,7 +1,7 @@
 """Curvature matrices of an objective as SciPy linear operators."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
@@ -381,6 +381,17 @@ def described(operator: LinearOperator) -> dict[str, Any]:
     return {"matrix": "operator", "objective": {}}
 
 
+@runtime_checkable
+class HasSlices(Protocol):
+    """An operator that knows which of its rows belong together.
+
+    Attributes:
+        slices: Dict. The path of each variable to the slice of its rows.
+    """
+
+    slices: dict[str, slice]
+
+
 def slices_of(operator: LinearOperator) -> dict[str, slice]:
-    """The rows of each variable, none where there are no variables."""
-    return operator.slices if isinstance(operator, MeasuredOperator) else {}
+    """The rows of each variable, none of an operator without `slices`."""
+    return operator.slices if isinstance(operator, HasSlices) else {}
