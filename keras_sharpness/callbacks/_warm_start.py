@@ -14,6 +14,7 @@ from keras_sharpness.metrics.eigenvalues import (
     Which,
     hessian_eigenvalues,
 )
+from keras_sharpness.metrics.flat_arrays import ReusedMemory
 from keras_sharpness.metrics.hard_samples import HardSamples
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import MeasuredOperator
@@ -52,6 +53,7 @@ class PresentHessian(MeasuredOperator):
         self._kept = objective.kept_maps()
         self.keeps_activations = self._kept is not None
         self.expects_one_product = False
+        self._memory = ReusedMemory()
         super().__init__(np.float64, (objective.size, objective.size))
 
     def _matvec(self, v: np.ndarray) -> np.ndarray:
@@ -60,7 +62,9 @@ class PresentHessian(MeasuredOperator):
     def _matmat(self, block: np.ndarray) -> np.ndarray:
         kept = None if self.expects_one_product else self._kept
         self.expects_one_product = False
-        return self.objective.curvature_product(block, kept=kept)
+        return self.objective.curvature_product(
+            block, kept=kept, memory=self._memory
+        )
 
     def _adjoint(self) -> "PresentHessian":
         return self

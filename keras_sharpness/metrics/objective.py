@@ -21,7 +21,12 @@ from keras_sharpness.metrics.curvature_products import (
     KeptMaps,
 )
 from keras_sharpness.metrics.evaluation import Evaluation
-from keras_sharpness.metrics.flat_arrays import add, as_rows, fill
+from keras_sharpness.metrics.flat_arrays import (
+    ReusedMemory,
+    add,
+    as_rows,
+    fill,
+)
 from keras_sharpness.metrics.loss.batch_loss import (
     BatchLoss,
     LossFunction,
@@ -423,6 +428,7 @@ class Objective(ProcessBound):
         matrix: Curvature | Matrix = "hessian",
         w: np.ndarray | HeldWeights | None = None,
         kept: KeptMaps | None = None,
+        memory: ReusedMemory | None = None,
     ) -> np.ndarray:
         """A curvature matrix times v, for one vector or a block of K.
 
@@ -435,6 +441,7 @@ class Objective(ProcessBound):
                 out.
             kept: `KeptMaps` of earlier products at the same w, as operators
                 use them; see `kept_maps`.
+            memory: `ReusedMemory` of earlier products, as operators use it.
 
         Returns:
             Array of the shape of `v`, float64.
@@ -459,10 +466,11 @@ class Objective(ProcessBound):
                 f"Received: {v.shape}."
             )
         scales = vector_scales(self.model, np.atleast_2d(v.T))
-        vectors = as_rows(v, self.layout.dtype)
+        memory = memory or ReusedMemory()
+        vectors = as_rows(v, self.layout.dtype, memory)
         if np.any(scales != 1.0):
             vectors = vectors / scales.astype(vectors.dtype)
-        total = np.empty(vectors.shape)
+        total = memory.empty("products", vectors.shape, np.float64)
         self._products.multiply(
             total,
             vectors,

@@ -8,6 +8,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics.curvature import Curvature, Matrix
+from keras_sharpness.metrics.flat_arrays import ReusedMemory
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.points import HeldWeights
 from keras_sharpness.metrics.process_bound import ProcessBound
@@ -73,7 +74,8 @@ class CurvatureOperator(ProcessBound, MeasuredOperator):
     Symmetric, float64, of shape (P, P), or (p, p) for the block of some
     variables; SciPy's solvers accept it, and sums and multiples of operators
     are SciPy's. `matmat` multiplies blocks, which share the forward and the
-    first backward pass.
+    first backward pass. The memory of a product serves for a later one, once
+    nobody holds it any more.
 
     Args:
         objective: `Objective`, f.
@@ -108,6 +110,7 @@ class CurvatureOperator(ProcessBound, MeasuredOperator):
         self.slices = layout.slices_of(curvature.places)
         self._kept = objective.kept_maps()
         self.keeps_activations = self._kept is not None
+        self._memory = ReusedMemory()
         size = layout.size_of(curvature.places)
         super().__init__(np.float64, (size, size))
 
@@ -125,6 +128,7 @@ class CurvatureOperator(ProcessBound, MeasuredOperator):
             matrix=self.curvature,
             w=self._w,
             kept=self._kept,
+            memory=self._memory,
         )
 
     def _adjoint(self) -> "CurvatureOperator":

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_sharpness.metrics.backend.tensorflow.max_pooling import (
     quick_max_pooling,
 )
+from keras_sharpness.metrics.backend.tensorflow.smallest_cut import cut
 
 CASES = [
     (3, 2, "SAME"),
@@ -82,6 +83,33 @@ def test_it_takes_the_place_of_the_slow_operations():
     kinds = {operation.type for operation in graph.get_operations()}
     assert "MaxPoolGrad" not in kinds
     assert "MaxPoolGradWithArgmax" in kinds
+
+
+@pytest.mark.parametrize(
+    ("activation", "most"), [(tf.nn.relu, 4 * 4), (tf.tanh, 8 * 8)]
+)
+def test_of_a_relu_only_what_is_pooled_is_needed(activation, most):
+    """By a product, of its first passes."""
+
+    @tf.function(autograph=False)
+    def product(vector, kernel, images):
+        with tf.GradientTape() as outer:
+            outer.watch(kernel)
+            with tf.GradientTape() as inner:
+                inner.watch(kernel)
+                hidden = activation(tf.nn.conv2d(images, kernel, 1, "SAME"))
+                value = tf.nn.max_pool(hidden, 2, 2, "VALID") ** 2
+            slope = inner.gradient(value, kernel)
+        return [outer.gradient(slope, kernel, output_gradients=vector)]
+
+    weights = tf.TensorSpec((3, 3, 1, 5))
+    with quick_max_pooling():
+        concrete = product.get_concrete_function(
+            weights, weights, tf.TensorSpec((2, 8, 8, 1))
+        )
+    kept, _ = cut([concrete.inputs[0].name], concrete.outputs)
+    entries = max(t.shape.num_elements() for t in kept if t.shape.rank == 4)
+    assert entries == 2 * most * 5
 
 
 def test_afterwards_tensorflow_is_as_before():
