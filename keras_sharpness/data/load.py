@@ -11,7 +11,6 @@ from keras_sharpness.data._builders import EMBEDDED, find_builder, prepare
 from keras_sharpness.data.classification_data import ClassificationData
 from keras_sharpness.data.npz import load_npz, to_unit_range
 from keras_sharpness.data.sample_data import SampleData
-from keras_sharpness.reasons import framework_errors
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -199,6 +198,7 @@ def _check_splits(builder: "tfds.core.DatasetBuilder", *splits: str) -> None:
 def _read(
     builder: "tfds.core.DatasetBuilder", split: str
 ) -> tuple[np.ndarray, np.ndarray]:
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
     try:
@@ -210,10 +210,11 @@ def _read(
             # One file after the other, in the order of the files.
             read_config=tfds.ReadConfig(interleave_cycle_length=1),
         )
-    except framework_errors() as error:
+    # Others, as of memory, say nothing of the files.
+    except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
         raise RuntimeError(
             f"The data set in {builder.data_dir} is damaged "
-            f"({str(error).splitlines()[0]}). Delete the folder and load "
+            f"({error.message.splitlines()[0]}). Delete the folder and load "
             "again."
         ) from error
     return to_unit_range(images.numpy()), labels.numpy().astype(np.int64)

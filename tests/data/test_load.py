@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_sharpness import data
@@ -226,6 +227,20 @@ def test_damaged_files(tmp_path, keep):
         file.unlink()
 
     with pytest.raises(RuntimeError, match=r"is damaged.*Delete the folder"):
+        data.load(name, data_dir=tmp_path)
+
+
+def test_failure_to_read_that_is_no_damage(tmp_path, monkeypatch):
+    """Nobody is told to delete a sound folder because memory ran out."""
+    name = "keras_sharpness_small"
+    data.load(name, data_dir=tmp_path)
+
+    def out_of_memory(*args, **options):
+        raise tf.errors.ResourceExhaustedError(None, None, "no memory left")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "as_dataset", out_of_memory)
+
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="no memory"):
         data.load(name, data_dir=tmp_path)
 
 
