@@ -14,7 +14,8 @@ STOREYS = [
     ("interrupts", "arguments", "reasons", "version"),
     ("files", "metrics.backend", "metrics.replaced_functions"),
     ("results", "result_types", "progress"),
-    ("data", "models", "training.backend"),
+    ("data", "models"),
+    ("training.backend",),
     ("training",),
     # Inside metrics, where each folder or module has a storey of its own.
     (
@@ -30,13 +31,15 @@ STOREYS = [
     ("metrics.objective",),
     ("metrics",),
     ("saving", "runs"),
-    ("landscape", "charts"),
-    ("callbacks", "studies"),
+    ("landscape",),
+    ("charts",),
+    ("callbacks",),
+    ("studies",),
     ("cli", "__main__"),
     ("explorer",),
 ]
 # Where a framework is imported: the seam, and what speaks to it by itself.
-FRAMEWORKS = {"jax", "tensorflow", "torch"}
+FRAMEWORKS = {"jax", "tensorflow", "tensorflow_datasets", "torch"}
 AT_THE_SEAM = (
     "metrics/backend/",
     "training/backend/",
@@ -81,6 +84,13 @@ def imports_of(path):
                 base = ".".join([*inside, *filter(None, [base])])
             for alias in node.names:
                 yield node.lineno, f"{base}.{alias.name}"
+        elif (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).endswith(("import_module", "__import__"))
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            yield node.lineno, node.args[0].value
 
 
 def for_type_hints(path):
@@ -130,6 +140,32 @@ def test_imports_point_downward():
                 continue
             if storey(name) > storey(here):
                 found.append(f"{here}:{line} imports {name}, above it")
+    assert not found, listed(found)
+
+
+def test_charts_see_results_only():
+    computes = ("data", "landscape", "metrics", "models", "training")
+    found = [
+        f"{name_of(path)}:{line} imports {name}"
+        for path in (PACKAGE / "charts").rglob("*.py")
+        for line, name in imports_of(path)
+        if name.startswith(
+            tuple(f"keras_sharpness.{part}" for part in computes)
+        )
+        and line not in for_type_hints(path)
+    ]
+    assert not found, listed(found)
+
+
+def test_no_module_goes_through_the_front_door():
+    """Behind it stand all storeys, so that no arrow could be seen."""
+    found = [
+        f"{name_of(path)}:{line} imports keras_sharpness"
+        for path in FILES
+        if path.is_relative_to(PACKAGE)
+        for line, name in imports_of(path)
+        if name == "keras_sharpness"
+    ]
     assert not found, listed(found)
 
 
