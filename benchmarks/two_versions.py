@@ -1,7 +1,7 @@
 """This version and another one: time and memory of gradients and products.
 
-    git worktree add /tmp/other COMMIT
-    python benchmarks/two_versions.py /tmp/other [network ...]
+    git worktree add ../other COMMIT
+    python benchmarks/two_versions.py ../other [network ...]
 
 On the networks of the comparison with the peers. A process for each version;
 they take turns, so that a machine that is slow for a while is slow for both.

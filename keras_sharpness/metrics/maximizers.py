@@ -162,7 +162,7 @@ def kicked(
 
     Args:
         z: Array (p,) in [-1, 1].
-        share: Float. Of the coordinates, to be flipped.
+        share: Float. Of the coordinates, to be flipped; one at least is.
         generator: Draws which.
 
     Returns:
@@ -173,5 +173,6 @@ def kicked(
         https://doi.org/10.1007/0-306-48056-5_11.
     """
     corner = np.where(z < 0.0, -1.0, 1.0)
-    flips = generator.random(len(z)) < share
-    return np.where(flips, -corner, corner)
+    count = max(1, round(share * len(z)))
+    corner[generator.choice(len(z), count, replace=False)] *= -1.0
+    return corner

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.backend import framework_errors
 from keras_sharpness.metrics.batches import Batch, Batches, as_yielded
 from keras_sharpness.metrics.loss.batch_norm import BatchNormMode
 from keras_sharpness.metrics.loss.data_checks import check_batch, count_missing
@@ -28,7 +27,7 @@ from keras_sharpness.models.first_call import (
     build,
     declared_batch_size,
 )
-from keras_sharpness.reasons import short_reason
+from keras_sharpness.reasons import framework_errors, short_reason
 
 # `loss_fn(model, batch)`: a batch is what the data yield, x, (x, y) or
 # (x, y, sample_weight).
@@ -285,7 +284,7 @@ class BatchLoss:
         """
         try:
             output = self._output(batch)
-        except (TypeError, ValueError, *framework_errors):
+        except (TypeError, ValueError, *framework_errors()):
             return False
         return all(
             len(leaf.shape) == 0 or leaf.shape[0] == batch.size
@@ -315,7 +314,7 @@ class BatchLoss:
                 "function (model, batch) that calls its parts and returns the "
                 "loss."
             ) from error
-        except (TypeError, ValueError, *framework_errors) as error:
+        except (TypeError, ValueError, *framework_errors()) as error:
             shapes = keras.tree.map_structure(lambda t: tuple(t.shape), batch.x)
             expected = getattr(model, "input_shape", "other shapes")
             remedy = "Reshape `x`."

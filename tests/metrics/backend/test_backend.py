@@ -5,10 +5,6 @@ import re
 import subprocess
 import sys
 
-import keras
-import numpy as np
-import pytest
-
 from keras_sharpness.metrics import backend
 from keras_sharpness.metrics.backend import tensorflow
 
@@ -44,10 +40,3 @@ def test_another_framework_is_refused_where_it_is_needed():
         "Objective needs Keras on TensorFlow. Received: backend 'jax'. Set "
         "KERAS_BACKEND=tensorflow."
     )
-
-
-def test_errors_of_operations_are_known():
-    dense = keras.layers.Dense(2)
-    dense.build((None, 3))
-    with pytest.raises(backend.framework_errors):
-        keras.ops.matmul(np.ones((1, 4), "float32"), dense.kernel)

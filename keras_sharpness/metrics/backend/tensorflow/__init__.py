@@ -22,13 +22,11 @@ from keras_sharpness.metrics.backend.tensorflow.differentiability import (
 from keras_sharpness.metrics.backend.tensorflow.differentiable import (
     differentiable,
 )
-from keras_sharpness.metrics.backend.tensorflow.errors import (
-    framework_errors,
-)
 from keras_sharpness.metrics.backend.tensorflow.evaluation_point import (
     EvaluationPoint,
 )
 from keras_sharpness.metrics.backend.tensorflow.held import (
+    free_memory,
     held,
 )
 from keras_sharpness.metrics.backend.tensorflow.kept_product import (
@@ -37,9 +35,6 @@ from keras_sharpness.metrics.backend.tensorflow.kept_product import (
 )
 from keras_sharpness.metrics.backend.tensorflow.logits import (
     logits_of,
-)
-from keras_sharpness.metrics.backend.tensorflow.memory import (
-    free_memory,
 )
 from keras_sharpness.metrics.backend.tensorflow.random_draws import (
     draw_categorical,
@@ -62,7 +57,6 @@ __all__ = [
     "draw_normal",
     "draw_poisson",
     "draw_uniform",
-    "framework_errors",
     "free_memory",
     "gather",
     "gradient_and_hessian",

@@ -1,9 +1,10 @@
-"""Tensors that stay as they are, whatever becomes of the variables."""
+"""Tensors that are held, whatever becomes of variables, and room for them."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import keras
+import psutil
 import tensorflow as tf
 
 
@@ -35,3 +36,12 @@ def held(
         tf.cast(tensor, dtype)
         for tensor, dtype in zip(tensors, dtypes, strict=True)
     ]
+
+
+def free_memory() -> int:
+    """Bytes free on the host.
+
+    TensorFlow does not tell how much memory a GPU has, only what it took of
+    it; on a machine with one this bounds what the host could hand over.
+    """
+    return psutil.virtual_memory().available
