@@ -7,11 +7,12 @@ from keras_sharpness import arguments
 from keras_sharpness.callbacks._measurement import Measurement
 from keras_sharpness.callbacks._objective import MeasurementOptions
 from keras_sharpness.metrics.epsilon_sharpness import (
-    EpsilonSharpness as EpsilonSharpnessResult,
-)
-from keras_sharpness.metrics.epsilon_sharpness import (
+    NUM_STARTS,
     Maximizer,
     epsilon_sharpness,
+)
+from keras_sharpness.metrics.epsilon_sharpness import (
+    EpsilonSharpness as EpsilonSharpnessResult,
 )
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.progress import ProgressOption
@@ -46,8 +47,9 @@ class EpsilonSharpness(Measurement):
         epsilon: Float. ε > 0, half the width of the box.
         subspace_dim: Int. Number of random directions; None for the full
             space.
-        maximizer: Str. `"l-bfgs-b"`, `"frank-wolfe"` or `"best"`.
-        max_iterations: Int. Of the maximizer.
+        maximizer: Str. As in `ks.epsilon_sharpness`.
+        max_iterations: Int. Of the maximizer, per start.
+        num_starts: Int. A measurement's cost is proportional to it.
         seed: Int. For the subspace and random starts, the same every time.
         name: Str. Key in the logs. Pass another one to measure on several data
             sets, e.g. `"val_epsilon_sharpness"`.
@@ -97,8 +99,9 @@ class EpsilonSharpness(Measurement):
         *,
         epsilon: float = 1e-3,
         subspace_dim: int | None = None,
-        maximizer: Maximizer = "l-bfgs-b",
+        maximizer: Maximizer = "auto",
         max_iterations: int = 10,
+        num_starts: int = NUM_STARTS,
         seed: int = 0,
         name: str = "epsilon_sharpness",
         **options: Unpack[MeasurementOptions],
@@ -113,6 +116,7 @@ class EpsilonSharpness(Measurement):
             "max_iterations": arguments.integer(
                 "max_iterations", max_iterations, least=1
             ),
+            "num_starts": arguments.integer("num_starts", num_starts, least=1),
             "seed": arguments.seed(seed),
         }
 

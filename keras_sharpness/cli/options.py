@@ -38,11 +38,16 @@ _SHARED = [
     ),
     click.option(
         "--maximizer",
-        type=click.Choice(["frank-wolfe", "l-bfgs-b", "best"]),
-        default="frank-wolfe",
-        show_default=True,
+        type=click.Choice(["auto", "l-bfgs-b", "frank-wolfe", "best"]),
         help="Who searches the box. l-bfgs-b is the paper's and slower for "
-        "large networks; best runs both.",
+        "large networks; auto takes it in the subspace and frank-wolfe in the "
+        "full space; best runs both, and more  [default: auto].",
+    ),
+    click.option(
+        "--num-starts",
+        type=int,
+        help="Points from which the box is searched; the paper has one  "
+        "[default: 3].",
     ),
     click.option(
         "--eigenvalues",
@@ -94,9 +99,15 @@ def make_plan(values: dict) -> tuple[dict, object]:
     """
     from keras_sharpness.studies import MeasurementPlan
 
-    names = ("epsilons", "maximizer", "num_eigenvalues", "batch_norm")
+    names = ("epsilons", "num_eigenvalues", "batch_norm")
+    given = {name: values.pop(name) for name in names}
+    # The plan's own defaults, which are those of `epsilon_sharpness`.
+    for name in ("maximizer", "num_starts"):
+        value = values.pop(name)
+        if value is not None:
+            given[name] = value
     plan = MeasurementPlan(
-        **{name: values.pop(name) for name in names},
+        **given,
         subspace_dim=values.pop("subspace_dim") or None,
         batch_size=values.pop("measure_batch_size"),
         num_samples=values.pop("num_samples"),

@@ -15,8 +15,10 @@ from keras_sharpness.metrics import (
     hessian_eigenvalues,
 )
 from keras_sharpness.metrics.epsilon_sharpness import (
+    NUM_STARTS,
     Maximizer,
     check_subspace_dim,
+    chosen_maximizer,
 )
 from keras_sharpness.metrics.loss.batch_norm import BatchNormMode
 from keras_sharpness.metrics.weights import WeightLayout
@@ -54,7 +56,7 @@ class MeasurementPlan:
         epsilons: Tuple of floats. Box sizes ε.
         subspace_dim: Int. Dimension of the random subspace; None measures in
             the full space only.
-        maximizer: Str. As in `epsilon_sharpness`.
+        maximizer: Str. As in `epsilon_sharpness`, and so is its default.
         num_eigenvalues: Int. How many of the largest; 0 for none.
         batch_norm: Str. Mode of the `Objective`.
         batch_size: Int. Samples evaluated at once.
@@ -62,6 +64,7 @@ class MeasurementPlan:
             by default.
         regularization: Bool. Whether regularisation is part of the loss.
         seed: Int.
+        num_starts: Int. As in `epsilon_sharpness`.
 
     Raises:
         ValueError: For options out of range.
@@ -82,13 +85,14 @@ class MeasurementPlan:
 
     epsilons: tuple[float, ...] = (1e-3, 5e-4)
     subspace_dim: int | None = 100
-    maximizer: Maximizer = "frank-wolfe"
+    maximizer: Maximizer = "auto"
     num_eigenvalues: int = 2
     batch_norm: BatchNormMode = "inference"
     batch_size: int | None = None
     num_samples: int | None = None
     regularization: bool = True
     seed: int = 0
+    num_starts: int = NUM_STARTS
 
     def __post_init__(self) -> None:
         checked = {
@@ -106,6 +110,9 @@ class MeasurementPlan:
                 "regularization", self.regularization
             ),
             "seed": arguments.seed(self.seed),
+            "num_starts": arguments.integer(
+                "num_starts", self.num_starts, least=1
+            ),
         }
         for name in ("subspace_dim", "batch_size", "num_samples"):
             checked[name] = arguments.integer(
@@ -157,8 +164,16 @@ class MeasurementPlan:
         common = ("batch_norm", "batch_size", "num_samples", "regularization")
         settings = {key: getattr(self, key) for key in common}
         if name.startswith("epsilon"):
-            settings |= {"maximizer": self.maximizer, "seed": self.seed}
-            if name.endswith("subspace"):
+            in_subspace = name.endswith("subspace")
+            settings |= {
+                "maximizer": chosen_maximizer(
+                    self.maximizer, in_subspace=in_subspace
+                ),
+                "seed": self.seed,
+                # Folders of earlier versions know one start, unnamed.
+                "num_starts": self.num_starts if self.num_starts > 1 else None,
+            }
+            if in_subspace:
                 settings["subspace_dim"] = self.subspace_dim
         if name.startswith("hessian"):
             settings |= {"k": self.num_eigenvalues, "seed": self.seed}
@@ -199,6 +214,7 @@ class MeasurementPlan:
                 epsilon=epsilon,
                 subspace_dim=dim,
                 maximizer=self.maximizer,
+                num_starts=self.num_starts,
                 seed=self.seed,
                 progress=progress,
             ).without_vectors()

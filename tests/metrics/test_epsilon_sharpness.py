@@ -1,14 +1,18 @@
 """ε-sharpness against closed forms and the best of several hundred searches."""
 
 import dataclasses
+import inspect
 import itertools
 
+import click
 import keras
 import numpy as np
 import pytest
 
 from keras_sharpness.metrics import Objective, epsilon_sharpness
+from keras_sharpness.metrics.maximizers import kicked
 from keras_sharpness.results import Result
+from keras_sharpness.runs.differences import differences
 from tests import oracle_networks
 
 
@@ -67,13 +71,16 @@ def test_full_space_reaches_the_best_known(oracle):
     model, data = oracle
     objective = Objective(model, data["x"], data["y"])
     for epsilon, best in zip(data["epsilons"], data["best_phi"], strict=True):
-        # A larger box has more corners that reproduce themselves.
+        # In the larger box of the convolutional network a start finds the
+        # highest valley one time in five: 16 starts of both maximisers miss
+        # it one time in a thousand. With seed 3 eight miss it.
         sharpness = epsilon_sharpness(
             objective,
             epsilon=epsilon,
             maximizer="best",
             max_iterations=20,
-            num_starts=3 if epsilon <= 1e-3 else 8,
+            num_starts=3 if epsilon <= 1e-3 else 16,
+            seed=3,
         )
         assert sharpness.value >= 0.995 * best
         w = objective.weights
@@ -119,9 +126,10 @@ def test_subspace_reaches_the_best_known(oracle):
             epsilon=epsilon,
             subspace=a,
             maximizer="best",
-            num_starts=4,
+            num_starts=8,
+            seed=2,
         )
-        assert sharpness.value >= 0.98 * best
+        assert sharpness.value >= 0.995 * best
         # pinv by SVD against the normal equations: condition number of five
         # Gaussian columns is below 10, hence 1e-13 at the worst.
         half_widths = epsilon * (np.abs(coordinates) + 1) * (1 + 1e-12)
@@ -173,6 +181,81 @@ def test_random_subspace_is_the_paper_s_metric(float64):
     )
     assert sharpness.subspace_dim == 7
     assert sharpness.subspace_scaling == "normal"
+
+
+def test_a_kick_flips_at_least_one_coordinate():
+    """5 % of five coordinates are none."""
+    z = np.array([0.5, -1.0, 0.0, 1.0, -0.1])
+    generator = np.random.default_rng(0)
+    for share, flipped in ((0.05, 1), (0.4, 2)):
+        corner = kicked(z, share, generator=generator)
+        nearest = np.array([1.0, -1.0, 1.0, 1.0, -1.0])
+        assert set(np.abs(corner)) == {1.0}
+        assert np.sum(corner != nearest) == flipped
+    np.testing.assert_array_equal(z, [0.5, -1.0, 0.0, 1.0, -0.1])
+
+
+def test_the_default_is_frank_wolfe_or_in_a_subspace_l_bfgs_b(quadratic):
+    objective, _ = quadratic
+    for options, maximizer in (
+        ({}, "frank-wolfe"),
+        ({"subspace_dim": 5}, "l-bfgs-b"),
+    ):
+        found = epsilon_sharpness(objective, **options)
+        named = epsilon_sharpness(
+            objective, maximizer=maximizer, num_starts=3, **options
+        )
+        assert found.maximizer == maximizer
+        assert [run["maximizer"] for run in found.runs] == [maximizer] * 3
+        assert found.runs == named.runs
+
+
+def test_one_default_by_every_door():
+    """The command line asks for nothing, so that the plan's is taken."""
+    from keras_sharpness.callbacks import EpsilonSharpness
+    from keras_sharpness.cli.options import make_plan, shared_options
+    from keras_sharpness.studies import MeasurementPlan
+
+    command = click.command(shared_options(lambda **_: None))
+    values = command.make_context("measure", []).params
+    plan = make_plan(dict(values))[1]
+    assert plan == MeasurementPlan()
+    for name, default in (("maximizer", "auto"), ("num_starts", 3)):
+        for door in (epsilon_sharpness, EpsilonSharpness):
+            assert inspect.signature(door).parameters[name].default == default
+        assert getattr(plan, name) == default
+        option = next(o for o in command.params if o.name == name)
+        assert f"[default: {default}]" in option.help
+    given = ["--maximizer=best", "--num-starts=7"]
+    plan = make_plan(command.make_context("measure", given).params)[1]
+    assert (plan.maximizer, plan.num_starts) == ("best", 7)
+
+
+def test_a_plan_says_what_its_numbers_depend_on():
+    """One start of Frank-Wolfe is what earlier versions recorded."""
+    from keras_sharpness.studies import MeasurementPlan
+
+    names = {
+        "epsilon_sharpness-0.001-full": "frank-wolfe",
+        "epsilon_sharpness-0.001-subspace": "l-bfgs-b",
+    }
+    earlier = MeasurementPlan(maximizer="frank-wolfe", num_starts=1)
+    for name, maximizer in names.items():
+        settings = MeasurementPlan().settings(name)
+        assert settings["maximizer"] == maximizer
+        assert settings["num_starts"] == 3
+        before = {
+            "batch_norm": "inference",
+            "batch_size": None,
+            "num_samples": None,
+            "regularization": True,
+            "maximizer": "frank-wolfe",
+            "seed": 0,
+        }
+        if name.endswith("subspace"):
+            before["subspace_dim"] = 100
+        assert differences(before, earlier.settings(name)) == []
+        assert differences(before, settings) != []
 
 
 def test_unit_columns_give_a_smaller_box(float64):
@@ -234,7 +317,7 @@ def test_evaluations_are_limited(oracle):
     objective = Objective(model, data["x"], data["y"])
     for maximizer in ("l-bfgs-b", "frank-wolfe"):
         sharpness = epsilon_sharpness(
-            objective, maximizer=maximizer, max_evaluations=3
+            objective, maximizer=maximizer, max_evaluations=3, num_starts=1
         )
         # The centre may be asked for beside a random corner.
         assert sharpness.num_evaluations <= 4
