@@ -113,7 +113,7 @@ def watch_training(run: RunFolder, data: ks.data.ClassificationData) -> None:
         validation_data=(data.x_test, data.y_test),
         seed=seed,
         callbacks=[
-            callbacks.EpsilonSharpness(*samples, maximizer="frank-wolfe"),
+            callbacks.EpsilonSharpness(*samples),
             callbacks.HessianEigenvalues(*samples),
             callbacks.WeightTrajectory(
                 run.path / "trajectory",

@@ -12,8 +12,7 @@ _CODE = {
     "evaluation": "{{\n"
     '    "train": train.evaluate(), "test": test.evaluate(),\n'
     '    "weight_norm": float((train.weights**2).sum() ** 0.5),\n}}',
-    "sharpness": "ks.epsilon_sharpness(\n"
-    '    train, epsilon={option:g}, maximizer="frank-wolfe"\n)',
+    "sharpness": "ks.epsilon_sharpness(\n    train, epsilon={option:g}\n)",
     "eigenvalues": "ks.hessian_eigenvalues(train, k={option:g})",
     "trace": "ks.hessian_trace(train, num_probes={option:g})",
 }
@@ -68,7 +67,6 @@ class Measure(Request):
             return ks.epsilon_sharpness(
                 train,
                 epsilon=self.option,
-                maximizer="frank-wolfe",
                 progress=job.step,
             ).without_vectors()
         if self.quantity == "eigenvalues":
