@@ -377,6 +377,28 @@ class Objective(ProcessBound):
             total /= self._scale
         return loss / self.num_samples, total
 
+    def batch_gradients(
+        self, w: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        """The gradient of every batch's loss, one after the other.
+
+        Weighted by the batches' sizes, their mean is ∇f(w).
+
+        Args:
+            w: Array (P,), the model's own weights when left out.
+
+        Yields:
+            Array (P,), float64.
+        """
+        with self.standing_at(w):
+            differentiate = self._gradient_of_batch()
+            for batch in self._batches:
+                gradient = np.empty(self.size)
+                fill(gradient, differentiate(*batch[:3], self._share(batch))[1])
+                # A batch's own mean, where a share of the whole one comes.
+                share = self._scale * batch.size / self.num_samples
+                yield gradient / share
+
     def hessian_product(
         self, v: np.ndarray, w: np.ndarray | None = None
     ) -> np.ndarray:

@@ -9,12 +9,19 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "checkpoint": ["CheckpointError"],
         "diverged": ["TrainingDivergedError"],
         "history": ["TrainingHistory"],
+        "schedules.grow_at": ["GrowAt", "GrowEvery"],
+        "schedules.grow_by_curvature": ["GrowByCurvature"],
+        "schedules.grow_by_variance": ["GrowByVariance"],
         "train": ["train"],
     },
 )
 
 __all__ = [
     "CheckpointError",
+    "GrowAt",
+    "GrowByCurvature",
+    "GrowByVariance",
+    "GrowEvery",
     "TrainingDivergedError",
     "TrainingHistory",
     "train",

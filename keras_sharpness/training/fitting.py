@@ -144,6 +144,18 @@ def check_last_batch(model: keras.Model, data: Data, size: int) -> None:
         ) from error
 
 
+def check_any_batch(model: keras.Model) -> None:
+    """Refuses a model that fixes the size where the batch is to grow."""
+    declared = declared_batch_size(model)
+    if declared is not None:
+        raise ValueError(
+            f"The inputs of model {model.name!r} fix the size of a batch to "
+            f"{declared}. Received: a schedule by which the batch grows. Build "
+            "the model with inputs of any batch size, or pass "
+            f"`batch_size={declared}`."
+        )
+
+
 def outputs_of(model: keras.Model, x: Any) -> Any:
     """What the model returns, or an error that says what does not fit."""
     try:

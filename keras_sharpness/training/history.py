@@ -9,7 +9,7 @@ import pandas as pd
 from keras_sharpness.result_types import lengths_agree
 from keras_sharpness.results import Result
 
-StopReason = Literal["epochs", "patience", "callback", "diverged"]
+StopReason = Literal["epochs", "loss", "patience", "callback", "diverged"]
 
 _COLUMNS = (
     "epoch",
@@ -38,18 +38,23 @@ class TrainingHistory(Result):
         learning_rate: Array (E,). At the end of the epoch's last update.
         seconds: Array (E,). Wall-clock time; the first one includes the
             compilation.
-        logged: Dict of arrays (E,). What callbacks wrote into the logs.
-        batch_size: Int. Samples per update.
+        logged: Dict of arrays (E,). What callbacks wrote into the logs, and
+            where they were asked for: `train_loss`, measured on the whole
+            training set at the last check; `batch_size` of each epoch, and
+            what its schedule measured; `base_learning_rate`, before scaling.
+        batch_size: Int. Samples per update; of the first epoch, where it grew.
         seed: Int. The seed of the order of samples and of dropout.
         optimizer: Dict. Configuration that the optimizer started with.
         loss_name: Str. The loss function.
         num_samples: Int. Samples N.
         num_updates: Int. Updates made.
-        stop_reason: Str. `"epochs"` (all done), `"patience"` (the loss ceased
-            to improve), `"callback"` (`model.stop_training`), or
-            `"diverged"`.
+        stop_reason: Str. `"epochs"` (all done), `"loss"` (the stop loss was
+            reached), `"patience"` (the loss ceased to improve), `"callback"`
+            (`model.stop_training`), or `"diverged"`.
         total_seconds: Float. Wall-clock time with everything, summed over
             the sessions of a resumed training.
+        stop_loss: Float. The loss at which training was to stop, or None.
+        schedule: Dict. The schedule of the batch size, or None.
 
     Example:
 
@@ -84,6 +89,15 @@ class TrainingHistory(Result):
     num_updates: int
     stop_reason: StopReason
     total_seconds: float
+    stop_loss: float | None = None
+    schedule: dict[str, Any] | None = None
+
+    @property
+    def is_converged(self) -> bool | None:
+        """Whether the stop loss was reached; None where there was none."""
+        if self.stop_loss is None:
+            return None
+        return self.stop_reason == "loss"
 
     def check(self) -> None:
         """Refuses columns of several lengths, and an empty history."""

@@ -27,10 +27,18 @@ from keras_sharpness.training.history import (
     StopReason,
     has_ceased_to_improve,
 )
+from keras_sharpness.training.pace import Pace
 from keras_sharpness.training.passes import Passes, learning_rate
 from keras_sharpness.training.plan import Plan
 from keras_sharpness.training.progress import Reporter
+from keras_sharpness.training.scaled_rate import ScaledRate
+from keras_sharpness.training.schedules.probes import TrainingProbes
+from keras_sharpness.training.schedules.schedule import BatchSizeSchedule
 from keras_sharpness.training.state import TrainingState, epoch_order
+from keras_sharpness.training.stop_check import StopCheck
+
+# Only memory limits how many samples the loss is measured on at once.
+_SAMPLES_OF_A_CHECK = 500
 
 
 class TrainingLoop:
@@ -42,6 +50,9 @@ class TrainingLoop:
         data: `Data` on the device.
         validation: `Data` on the device, or None.
         plan: `Plan`.
+        schedule: `BatchSizeSchedule`, or None for `plan.batch_size`
+            throughout.
+        probes: `TrainingProbes`, what the schedule measures by.
         callbacks: List of `keras.callbacks.Callback`.
         settings: Dict. What the training is determined by.
         writer: `CheckpointWriter`.
@@ -57,6 +68,8 @@ class TrainingLoop:
         data: Data,
         validation: Data | None,
         plan: Plan,
+        schedule: BatchSizeSchedule | None,
+        probes: TrainingProbes,
         callbacks: list[keras.callbacks.Callback],
         settings: dict[str, Any],
         writer: CheckpointWriter,
@@ -67,6 +80,8 @@ class TrainingLoop:
         self._data = data
         self._validation = validation
         self._plan = plan
+        self._schedule = schedule
+        self._probes = probes
         self._settings = settings
         self._writer = writer
         self._reporter = reporter
@@ -78,16 +93,26 @@ class TrainingLoop:
             model=model,
             verbose=0,
             epochs=plan.epochs,
-            steps=plan.num_batches,
+            steps=plan.num_batches(),
         )
         self._passes = Passes(
             model,
             steps,
-            batch_size=plan.batch_size,
             callbacks=self._callbacks,
             batchwise=has_batch_hooks(callbacks),
             has_accuracy=has_accuracy,
         )
+        self._rate = self._check = None
+        if plan.learning_rate_scaling != "none":
+            self._rate = ScaledRate(
+                model.optimizer,
+                scaling=plan.learning_rate_scaling,
+                base_batch_size=plan.base_batch_size or plan.batch_size,
+                warmup_updates=plan.warmup_epochs * plan.num_batches(),
+            )
+        if plan.stop_loss is not None:
+            self._check = StopCheck(self._train_loss, plan.stop_loss)
+        self._is_reached = False
         self._started_at = time.perf_counter()
         self._seconds_before = 0.0
         self._callbacks_at_start: list[dict[str, Any]] = []
@@ -153,35 +178,79 @@ class TrainingLoop:
         self.num_updates = earlier.num_updates
         self.stop_reason = earlier.stop_reason
         self._seconds_before = earlier.seconds
+        if not self.rows:
+            return
+        last = self.rows[-1]
+        if self._check is not None:
+            self._check.last = last["train_loss"]
+        if self._rate is not None:
+            self._rate.go_on(
+                last["base_learning_rate"],
+                update=self.num_updates - 1,
+                batch_size=int(last.get("batch_size", self._plan.batch_size)),
+            )
+
+    def _batch_size(self) -> int:
+        """That of the next epoch."""
+        if self._schedule is None:
+            return self._plan.batch_size
+        return self._schedule.next_size(
+            self.rows, num_samples=self._plan.num_samples
+        )
+
+    def _train_loss(self) -> float:
+        num_samples = self._plan.num_samples
+        return self._passes.loss(
+            self._data,
+            num_samples,
+            batch_size=min(num_samples, _SAMPLES_OF_A_CHECK),
+        )
 
     def _run_epoch(self, check_interrupts: Callable[[], None]) -> None:
         epoch, plan, began = len(self.rows), self._plan, time.perf_counter()
+        batch_size = self._batch_size()
+        updates = plan.num_batches(batch_size)
+        left = (plan.epochs - epoch) * updates
+        pace = Pace(
+            self._rate,
+            self._check,
+            updates_before=self.num_updates,
+            batch_size=batch_size,
+            num_batches=updates,
+        )
+        before = self.num_updates
 
         def report(done: int, logs: dict[str, float]) -> None:
             check_interrupts()
             self._reporter.update(
-                plan.num_batches * epoch + done, {"epoch": epoch + 1, **logs}
+                before + done, before + left, {"epoch": epoch + 1, **logs}
             )
 
         self._callbacks.on_epoch_begin(epoch)
         logs, num_batches = self._passes.train(
             self._data,
             epoch_order(plan.num_samples, seed=plan.seed, epoch=epoch),
+            batch_size=batch_size,
             epoch=epoch + 1,
+            pace=pace,
             report=report,
         )
+        pace.check(num_batches)
+        self._is_reached = pace.is_reached
         rate = learning_rate(self._model)
         if not self._is_finite():
             raise diverged_error(
                 "A weight became NaN or infinite",
                 epoch=epoch + 1,
                 batch=num_batches,
-                num_batches=plan.num_batches,
+                num_batches=updates,
                 rate=rate,
             )
         if self._validation is not None:
             measured = self._passes.evaluate(
-                self._validation, plan.num_validation_samples
+                self._validation,
+                plan.num_validation_samples,
+                batch_size=plan.batch_size,
             )
             logs |= {f"val_{name}": value for name, value in measured.items()}
         self._callbacks.on_epoch_end(epoch, dict(logs))
@@ -192,12 +261,30 @@ class TrainingLoop:
                 **logs,
                 "learning_rate": rate,
                 "seconds": time.perf_counter() - began,
+                **self._notes(batch_size),
             }
         )
-        report(plan.num_batches, logs)
+        if self._schedule is not None:
+            self.rows[-1] |= self._schedule.noted(self.rows)
+        report(num_batches, logs)
         self.stop_reason = self._reason_to_stop()
 
+    def _notes(self, batch_size: int) -> dict[str, float]:
+        """What a row holds beside the losses, where it is asked for."""
+        notes: dict[str, float] = {}
+        if self._check is not None:
+            notes["train_loss"] = self._check.last
+        if self._rate is not None:
+            self._rate.note_changes()
+            notes["base_learning_rate"] = self._rate.base
+        if self._schedule is not None:
+            notes["batch_size"] = batch_size
+            notes |= self._schedule.measure(self._probes)
+        return notes
+
     def _reason_to_stop(self) -> StopReason | None:
+        if self._is_reached:
+            return "loss"
         if has_ceased_to_improve(
             [row["loss"] for row in self.rows],
             patience=self._plan.patience,

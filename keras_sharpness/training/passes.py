@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_sharpness.training.backend import CompiledSteps, Data, to_device
 from keras_sharpness.training.diverged import diverged_error
+from keras_sharpness.training.pace import Pace
 
 # A call into the compiled loop should last about this long: long enough for
 # Python to cost nothing, short enough for Ctrl-C and the progress bar.
@@ -22,7 +23,6 @@ class Passes:
     Args:
         model: `keras.Model`, compiled.
         steps: `CompiledSteps` of the model.
-        batch_size: Int. Samples in a batch; the last one may be shorter.
         callbacks: `keras.callbacks.CallbackList`.
         batchwise: Bool. Whether the callbacks are called at every batch;
             else many batches run in one call.
@@ -34,14 +34,12 @@ class Passes:
         model: keras.Model,
         steps: CompiledSteps,
         *,
-        batch_size: int,
         callbacks: keras.callbacks.CallbackList,
         batchwise: bool,
         has_accuracy: bool,
     ):
         self._model = model
         self._steps = steps
-        self._batch_size = batch_size
         self._callbacks = callbacks
         self._batchwise = batchwise
         self._names = ("loss", "accuracy") if has_accuracy else ("loss",)
@@ -52,7 +50,9 @@ class Passes:
         data: Data,
         order: np.ndarray,
         *,
+        batch_size: int,
         epoch: int,
+        pace: Pace,
         report: Callable[[int, dict[str, float]], None],
     ) -> tuple[dict[str, float], int]:
         """Updates the model with every batch.
@@ -60,81 +60,104 @@ class Passes:
         Args:
             data: `Data` on the device.
             order: Array (N,) of int. The order of the samples.
+            batch_size: Int. Samples in a batch; the last one may be shorter.
             epoch: Int. Epoch, counted from 1.
+            pace: `Pace` of the epoch.
             report: Function `(done, logs)`, called with the batches done and
                 the means so far.
 
         Returns:
             The means over the batches, weighted by their sizes, and how many
-            batches there were: callbacks may stop between two.
+            batches there were: callbacks and `pace` may stop between two.
 
         Raises:
             TrainingDivergedError: If a batch's loss is not finite.
         """
         hooks = self._callbacks
+        self._model.reset_metrics()
         return self._run(
             data,
             order,
-            training=True,
-            begin=hooks.on_train_batch_begin,
-            end=hooks.on_train_batch_end,
+            batch_size=batch_size,
+            begin=hooks.on_train_batch_begin if self._batchwise else None,
+            end=hooks.on_train_batch_end if self._batchwise else None,
+            pace=pace,
             note=report,
             epoch=epoch,
         )
 
-    def evaluate(self, data: Data, num_samples: int) -> dict[str, float]:
-        """Measures the model, dropout off.
+    def evaluate(
+        self, data: Data, num_samples: int, *, batch_size: int
+    ) -> dict[str, float]:
+        """Measures the model, dropout off, and tells the callbacks.
 
         Args:
             data: `Data` on the device.
             num_samples: Int. Samples in `data`.
+            batch_size: Int. Samples in a batch.
 
         Returns:
             The means over the batches, weighted by their sizes.
         """
         hooks = self._callbacks
         hooks.on_test_begin()
+        self._model.reset_metrics()
         logs, _ = self._run(
             data,
             np.arange(num_samples),
-            training=False,
-            begin=hooks.on_test_batch_begin,
-            end=hooks.on_test_batch_end,
-            note=None,
-            epoch=0,
+            batch_size=batch_size,
+            begin=hooks.on_test_batch_begin if self._batchwise else None,
+            end=hooks.on_test_batch_end if self._batchwise else None,
         )
         hooks.on_test_end(logs)
         return logs
+
+    def loss(self, data: Data, num_samples: int, *, batch_size: int) -> float:
+        """The loss, dropout off; callbacks see nothing of it.
+
+        Args:
+            data: `Data` on the device.
+            num_samples: Int. Samples in `data`.
+            batch_size: Int. Samples in a batch.
+
+        Returns:
+            Float.
+        """
+        order = np.arange(num_samples)
+        return self._run(data, order, batch_size=batch_size)[0]["loss"]
 
     def _run(
         self,
         data: Data,
         order: np.ndarray,
         *,
-        training: bool,
-        begin: Callable,
-        end: Callable,
-        note: Callable[[int, dict[str, float]], None] | None,
-        epoch: int,
+        batch_size: int,
+        begin: Callable | None = None,
+        end: Callable | None = None,
+        pace: Pace | None = None,
+        note: Callable[[int, dict[str, float]], None] | None = None,
+        epoch: int = 0,
     ) -> tuple[dict[str, float], int]:
-        num_full, num_left = divmod(len(order), self._batch_size)
-        sizes = np.array(
-            [self._batch_size] * num_full + [num_left] * (num_left > 0)
-        )
+        training = pace is not None
+        num_full, num_left = divmod(len(order), batch_size)
+        sizes = np.array([batch_size] * num_full + [num_left] * (num_left > 0))
         on_device = to_device(order)
         measures = np.empty((2, len(sizes)))
         sums = np.zeros(2)
         done = 0
-        self._model.reset_metrics()
         while done < len(sizes):
-            stop = self._end_of_call(done, num_full)
-            if self._batchwise:
+            stop = done + 1
+            if begin is not None:
                 begin(done)
+            elif done < num_full:
+                stop = min(done + self._call_size, num_full)
+            if pace is not None:
+                stop = min(stop, done + pace.before(done))
             began = time.perf_counter()
             measures[:, done:stop] = self._steps.run(
                 data,
                 on_device,
-                first=done * self._batch_size,
+                first=done * batch_size,
                 num_batches=stop - done,
                 batch_size=int(sizes[done]),
                 training=training,
@@ -147,19 +170,16 @@ class Passes:
             logs = self._named(sums / sizes[:done].sum())
             if note is not None:
                 note(done, logs)
-            if self._batchwise:
+            if end is not None:
                 end(done - 1, logs)
                 if training and self._model.stop_training:
                     break
+            if pace is not None and pace.after(done):
+                break
         # In one go: where the calls ended depends on the clock, and sums in
         # pieces would round differently every time.
         means = np.average(measures[:, :done], axis=1, weights=sizes[:done])
         return self._named(means), done
-
-    def _end_of_call(self, done: int, num_full: int) -> int:
-        if self._batchwise or done >= num_full:
-            return done + 1
-        return min(done + self._call_size, num_full)
 
     def _adapt(self, seconds: float, num_batches: int) -> None:
         if seconds < _SHORT_CALL_SECONDS:

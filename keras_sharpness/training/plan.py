@@ -1,8 +1,18 @@
 """The numbers of a training."""
 
 import dataclasses
+from typing import Any
 
 from keras_sharpness import arguments
+from keras_sharpness.training.scaled_rate import Scaling
+
+# Added later: where they are not asked for, settings are as they were.
+_NEW = {
+    "stop_loss": None,
+    "learning_rate_scaling": "none",
+    "base_batch_size": None,
+    "warmup_epochs": 0,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,6 +30,10 @@ class Plan:
     patience: int | None
     min_delta: float
     seed: int
+    stop_loss: float | None = None
+    learning_rate_scaling: Scaling = "none"
+    base_batch_size: int | None = None
+    warmup_epochs: int = 0
 
     def __post_init__(self) -> None:
         checked = {
@@ -37,16 +51,39 @@ class Plan:
             ),
             "min_delta": arguments.real("min_delta", self.min_delta, least=0.0),
             "seed": arguments.seed(self.seed),
+            "stop_loss": arguments.real(
+                "stop_loss", self.stop_loss, optional=True
+            ),
+            "learning_rate_scaling": arguments.one_of(
+                "learning_rate_scaling", self.learning_rate_scaling, Scaling
+            ),
+            "base_batch_size": arguments.integer(
+                "base_batch_size", self.base_batch_size, least=1, optional=True
+            ),
+            "warmup_epochs": arguments.integer(
+                "warmup_epochs", self.warmup_epochs, least=0
+            ),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
-    @property
-    def num_batches(self) -> int:
-        """Batches of an epoch, a short last one included."""
-        return -(-self.num_samples // self.batch_size)
+    def num_batches(self, batch_size: int | None = None) -> int:
+        """Batches of an epoch, a short last one included.
+
+        Args:
+            batch_size: Int. The epoch's, the first one's when left out.
+
+        Returns:
+            Int.
+        """
+        return -(-self.num_samples // (batch_size or self.batch_size))
 
     @property
-    def num_updates(self) -> int:
-        """Updates of all epochs."""
-        return self.num_batches * self.epochs
+    def settings(self) -> dict[str, Any]:
+        """The numbers, as far as they determine a training."""
+        values = dataclasses.asdict(self)
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in _NEW or value != _NEW[name]
+        }

@@ -21,6 +21,7 @@ from keras_sharpness.training.compiling import (
     has_loss,
 )
 from keras_sharpness.training.fitting import (
+    check_any_batch,
     check_last_batch,
     check_masked,
     check_targets,
@@ -29,6 +30,7 @@ from keras_sharpness.training.fitting import (
     outputs_of,
 )
 from keras_sharpness.training.plan import Plan
+from keras_sharpness.training.schedules.schedule import BatchSizeSchedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,7 @@ def prepare(
     data: Sequence[Any],
     validation_data: Sequence[Any] | None,
     loss: Any,
+    schedule: BatchSizeSchedule | None = None,
     **numbers: Any,
 ) -> Prepared:
     """Checks model, data, loss and numbers; changes nothing.
@@ -72,6 +75,7 @@ def prepare(
         data: Tuple `(x, y, sample_weight)`.
         validation_data: Tuple `(x, y)` or `(x, y, sample_weight)`, or None.
         loss: Loss as `model.compile` takes it, or None for the compiled one.
+        schedule: `BatchSizeSchedule`, or None.
         **numbers: The arguments of `Plan` that the data do not give.
 
     Returns:
@@ -104,7 +108,11 @@ def prepare(
     check_weights(model)
     if not needs_targets:
         check_added(model, probe.x)
-    check_last_batch(model, arrays, num_samples % plan.batch_size)
+    if schedule is None:
+        check_last_batch(model, arrays, num_samples % plan.batch_size)
+    else:
+        schedule.check(num_samples=num_samples, epochs=plan.epochs)
+        check_any_batch(model)
     if loss is None and model.compiled:
         loss = model.loss
     outputs = outputs_of(model, probe.x)

@@ -1,6 +1,5 @@
 """`train`: a network trained by a custom loop, repeatable and resumable."""
 
-import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -31,6 +30,9 @@ from keras_sharpness.training.prepare import (
     prepare,
 )
 from keras_sharpness.training.progress import ProgressFunction, make_reporter
+from keras_sharpness.training.scaled_rate import Scaling, check_scaling
+from keras_sharpness.training.schedules.probes import TrainingProbes
+from keras_sharpness.training.schedules.schedule import BatchSizeSchedule
 from keras_sharpness.training.state import reseed
 
 
@@ -39,12 +41,16 @@ def train(
     x: Any,
     y: Any,
     *,
-    batch_size: int,
+    batch_size: int | BatchSizeSchedule = 64,
     epochs: int,
     sample_weight: Any = None,
     validation_data: tuple | None = None,
     optimizer: str | keras.optimizers.Optimizer | None = None,
     loss: Any = None,
+    stop_loss: float | None = None,
+    learning_rate_scaling: Scaling = "none",
+    base_batch_size: int | None = None,
+    warmup_epochs: int = 0,
     patience: int | None = None,
     min_delta: float = 0.0,
     seed: int = 0,
@@ -78,7 +84,9 @@ def train(
         x: Array (N, ...), or a dict, list or tuple of arrays. Floating-point
             values are cast to `keras.config.floatx()`.
         y: Array (N, ...) of targets, nested as the outputs.
-        batch_size: Int from 1 to N. Samples per update.
+        batch_size: Int from 1 to N, samples per update; or a schedule by
+            which it grows: `GrowAt`, `GrowEvery`, `GrowByVariance` or
+            `GrowByCurvature` of `ks.training`.
         epochs: Int. The most passes over the data.
         sample_weight: Array (N,), or None for ones.
         validation_data: Tuple `(x, y)` or `(x, y, sample_weight)`, on which
@@ -87,6 +95,16 @@ def train(
             one, and Adam for a model that is not compiled. Its settings
             count: it starts in a fresh state.
         loss: Loss as `model.compile` takes it; None for the compiled one.
+        stop_loss: Float. Training stops when f on the whole training set,
+            dropout off and regularisation included, is at most this. It is
+            measured at the end of every epoch, and more often near the value:
+            only minima of equal loss compare. None trains all epochs.
+        learning_rate_scaling: Str. Whether the learning rate is multiplied by
+            (B / B₀)ᵖ: `"none"`, `"sqrt"` (p = ½) or `"linear"` (p = 1).
+        base_batch_size: Int. B₀, to which the optimizer's rate belongs; the
+            first epoch's batch size by default.
+        warmup_epochs: Int. Epochs, counted at the first batch size, in which
+            the rate goes from the optimizer's to the scaled one.
         patience: Int. Training stops when the epoch's training loss has not
             improved for this many epochs. None trains all epochs.
         min_delta: Float. The least decrease of the loss that counts as an
@@ -151,13 +169,21 @@ def train(
       trained with small and large batches "until the loss function ceased to
       improve".
     """
+    schedule = None
+    if isinstance(batch_size, BatchSizeSchedule):
+        schedule, batch_size = batch_size, batch_size.initial
     prepared = prepare(
         model,
         (x, y, sample_weight),
         validation_data,
         loss,
+        schedule,
         batch_size=batch_size,
         epochs=epochs,
+        stop_loss=stop_loss,
+        learning_rate_scaling=learning_rate_scaling,
+        base_batch_size=base_batch_size,
+        warmup_epochs=warmup_epochs,
         patience=patience,
         min_delta=min_delta,
         seed=seed,
@@ -168,11 +194,17 @@ def train(
     )
     callbacks = check_callbacks(callbacks)
     use_xla = check_jit_compile(jit_compile, model)
-    reporter = make_reporter(
-        progress, total=plan.num_updates, epochs=plan.epochs
-    )
+    reporter = make_reporter(progress, epochs=plan.epochs)
     fresh = compiling.fresh_optimizer(model, optimizer)
+    check_scaling(
+        fresh,
+        scaling=plan.learning_rate_scaling,
+        base_batch_size=plan.base_batch_size,
+        warmup_epochs=plan.warmup_epochs,
+    )
     settings = _settings(model, prepared, fresh, callbacks, use_xla)
+    if schedule is not None:
+        settings["batch_size_schedule"] = schedule.settings
     settings["loss_weights"] = compiling.loss_weights(model, loss)
     earlier = None
     if checkpoint is not None:
@@ -207,6 +239,13 @@ def train(
         data=data,
         validation=to_device(prepared.validation),
         plan=plan,
+        schedule=schedule,
+        probes=TrainingProbes(
+            model,
+            prepared.data,
+            num_samples=plan.num_samples,
+            seed=plan.seed,
+        ),
         callbacks=callbacks,
         settings=settings,
         writer=CheckpointWriter(checkpoint, checkpoint_seconds),
@@ -236,7 +275,7 @@ def _settings(
 ) -> dict[str, Any]:
     """What the result is determined by, the data apart."""
     return {
-        **dataclasses.asdict(prepared.plan),
+        **prepared.plan.settings,
         "jit_compile": use_xla,
         "optimizer": describe_optimizer(optimizer),
         "loss": describe_loss(prepared.loss),
@@ -259,4 +298,6 @@ def _history(last: Checkpoint, settings: dict[str, Any]) -> TrainingHistory:
         num_updates=last.num_updates,
         stop_reason=last.stop_reason or "diverged",
         total_seconds=last.seconds,
+        stop_loss=settings.get("stop_loss"),
+        schedule=settings.get("batch_size_schedule"),
     )

@@ -46,9 +46,9 @@ def test_the_bar_shows_epoch_measures_and_remaining_time(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("COLUMNS", "120")
-    reporter = make_reporter(True, total=10, epochs=5)
+    reporter = make_reporter(True, epochs=5)
     assert stream.getvalue() == ""
-    reporter.update(10, {"epoch": 5, "loss": 0.125, "accuracy": 0.5})
+    reporter.update(10, 10, {"epoch": 5, "loss": 0.125, "accuracy": 0.5})
     reporter.close()
     text = stream.getvalue()
     assert "epoch 5/5" in text
@@ -60,4 +60,4 @@ def test_the_bar_shows_epoch_measures_and_remaining_time(monkeypatch):
 @pytest.mark.parametrize("progress", [1, "bar"])
 def test_other_values_are_refused(progress):
     with pytest.raises(ValueError, match="`progress` must be a bool"):
-        make_reporter(progress, total=1, epochs=1)
+        make_reporter(progress, epochs=1)

@@ -1,0 +1,1 @@
+"""Batch sizes that grow while a network is trained."""

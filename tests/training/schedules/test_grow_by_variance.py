@@ -1,0 +1,64 @@
+"""Batches that grow where the gradient drowns in its noise."""
+
+import keras
+import numpy as np
+
+import keras_sharpness as ks
+from keras_sharpness.training import GrowByVariance
+
+
+def row(batch_size, variance, squared):
+    return {
+        "batch_size": batch_size,
+        "gradient_variance": variance,
+        "squared_gradient": squared,
+    }
+
+
+def test_size_is_the_least_that_passes_the_test():
+    schedule = GrowByVariance(theta=0.5, initial=16)
+    many = 10**6
+    assert schedule.next_size([], num_samples=many) == 16
+    # V / B ≤ θ² ‖G‖²: 4 / 16 = 0.25 · 1 passes, and 4.1 needs 17.
+    assert schedule.next_size([row(16, 4.0, 1.0)], num_samples=many) == 16
+    assert schedule.next_size([row(16, 4.1, 1.0)], num_samples=many) == 17
+    assert schedule.next_size([row(16, 1e9, 1.0)], num_samples=500) == 500
+    # Never smaller again; and no gradient at all asks for all samples.
+    assert schedule.next_size([row(64, 4.0, 1.0)], num_samples=many) == 64
+    assert schedule.next_size([row(16, 1.0, 0.0)], num_samples=500) == 500
+    limited = GrowByVariance(theta=0.5, initial=16, most=20)
+    assert limited.next_size([row(16, 1e9, 1.0)], num_samples=500) == 20
+
+
+def test_training_measures_variance_and_gradient():
+    # ℓ = (w x − y)² at x = 1 with gradients 2 (w − y): their variance is four
+    # times that of y whatever w is, and their mean 2 (w − mean y).
+    generator = np.random.default_rng(0)
+    y = generator.normal(2.0, 1.0, 40).astype("float32")
+    x = np.ones((40, 1), "float32")
+    model = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False)]
+    )
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    history = ks.train(
+        model,
+        x,
+        y,
+        batch_size=GrowByVariance(theta=0.9, initial=2),
+        epochs=6,
+    )
+    w = float(model.get_weights()[0][0, 0])
+    # float32 gradients, each rounded to 6e-8 of itself.
+    np.testing.assert_allclose(
+        history.logged["gradient_variance"], 4 * y.var(ddof=1), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        history.logged["squared_gradient"][-1],
+        4 * (w - y.mean()) ** 2,
+        rtol=1e-3,
+        atol=1e-10,
+    )
+    grown = history.logged["batch_size"]
+    assert grown[0] == 2
+    assert grown[-1] > 2
+    assert (np.diff(grown) >= 0).all()
