@@ -22,10 +22,6 @@ from keras_sharpness.metrics.backend.tensorflow.two_stages import TwoStages
 # transformer of benchmarks/peers on 100 samples (8.5e5 and 1e6); below,
 # networks of `keras.applications` on 8 images (3e5 to 4e5).
 _COSTLY = 7e5
-# XLA shares passes over memory between vectors: one by one a block of the
-# transformer took 1.16 times the time, with a quarter of the memory
-# (benchmarks/results/engine_parts_before.md).
-_AT_ONCE_IF_FUSED = 4
 
 
 class KeptProduct:
@@ -120,12 +116,7 @@ class KeptProduct:
         num_bytes = stages.num_bytes(batch_size)
         if num_bytes > room:
             return None
-        return LinearMap(
-            stages,
-            stages.first(tensors),
-            num_bytes,
-            at_once=_AT_ONCE_IF_FUSED if self._is_fused else 1,
-        )
+        return LinearMap(stages, stages.first(tensors), num_bytes)
 
     def _compiled(
         self, *, pooling: Callable | None = None, jit_compile: bool = False
@@ -148,32 +139,17 @@ class LinearMap:
         stages: `TwoStages`.
         tensors: List of tensors, what its first stage returned.
         num_bytes: Int. What they take.
-        at_once: Int. Vectors of a block that one call takes at most.
     """
 
-    def __init__(
-        self,
-        stages: TwoStages,
-        tensors: list[Any],
-        num_bytes: int,
-        *,
-        at_once: int,
-    ):
+    def __init__(self, stages: TwoStages, tensors: list[Any], num_bytes: int):
         self._stages = stages
         self._tensors = tensors
         self.num_bytes = num_bytes
-        self._at_once = at_once
 
     def block(self, vectors: Sequence[list[Any]]) -> list[list[Any]]:
         """The products with several vectors, each a list of tensors."""
-        # Each number of vectors is compiled for itself: no rest is left.
-        size = next(
-            n for n in range(self._at_once, 0, -1) if len(vectors) % n == 0
-        )
         return [
             product
-            for start in range(0, len(vectors), size)
-            for product in self._stages.second(
-                self._tensors, vectors[start : start + size]
-            )
+            for vector in vectors
+            for product in self._stages.second(self._tensors, [vector])
         ]
