@@ -10,19 +10,21 @@ def gradient_variance(
 ) -> tuple[float, float]:
     """The variance of the samples' gradients, and the square of their mean.
 
-    `1/(N − 1) Σᵢ ‖gᵢ − G‖²` with gᵢ = ∇ℓᵢ(w) and `G = (1/N) Σᵢ gᵢ`. It is
-    the trace of their covariance Σ; a batch of B samples drawn at random has
-    a gradient of variance `tr Σ / B`.
+    `b/(k − 1) Σⱼ ‖Gⱼ − G‖²` with the gradients Gⱼ of k batches of b samples
+    each and their mean G. For b = 1 it is the trace of the covariance Σ of the
+    samples' gradients, for larger b an estimate of it, unbiased where the
+    samples come in random order. A batch of B samples drawn at random has a
+    gradient of variance `tr Σ / B`.
 
     Args:
-        objective: `Objective` with `batch_size=1`: one gradient per sample.
+        objective: `Objective` whose batches are all of one size.
         w: Array (P,), the model's own weights when left out.
 
     Returns:
         The variance and ‖G‖², two floats.
 
     Raises:
-        ValueError: If several samples make up a batch, or there is only one.
+        ValueError: If the last batch is shorter, or there is only one.
 
     Example:
 
@@ -43,19 +45,19 @@ def gradient_variance(
     assert (variance, squared) == (8.0, 16.0)
     ```
     """
-    if objective.batch_size != 1 or objective.num_samples < 2:
+    size, num_samples = objective.batch_size, objective.num_samples
+    if num_samples % size or num_samples == size:
         raise ValueError(
-            "The variance of gradients needs those of two samples or more, one "
-            f"by one. Received: batches of {objective.batch_size} of "
-            f"{objective.num_samples} samples. Make the objective with "
-            "`batch_size=1`."
+            "The variance of gradients needs two batches or more of one size. "
+            f"Received: {num_samples} samples in batches of {size}. Pass "
+            "another `batch_size` to the objective, 1 for the exact variance."
         )
-    count, mean = 0, np.zeros(objective.size)
-    spread = 0.0
+    count, spread = 0, 0.0
+    mean = np.zeros(objective.size)
     for gradient in objective.batch_gradients(w):
         # Welford: the difference of two large sums would lose the digits.
         count += 1
         before = gradient - mean
         mean += before / count
         spread += float(before @ (gradient - mean))
-    return spread / (count - 1), float(mean @ mean)
+    return size * spread / (count - 1), float(mean @ mean)

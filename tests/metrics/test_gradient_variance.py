@@ -64,8 +64,35 @@ def test_batch_gradients_are_those_of_the_batches(regression):
     )
 
 
-def test_batches_of_several_samples_are_refused(regression):
+def test_batches_estimate_the_same_variance(regression):
     model, x, y = regression
-    objective = ks.Objective(model, x, y, loss="mse", batch_size=12)
-    with pytest.raises(ValueError, match="batches of 12 of 30 samples"):
+    exact, _ = gradient_variance(
+        ks.Objective(model, x, y, loss="mse", batch_size=1)
+    )
+    generator = np.random.default_rng(1)
+    found = []
+    for _ in range(100):
+        order = generator.permutation(30)
+        objective = ks.Objective(
+            model, x[order], y[order], loss="mse", batch_size=5
+        )
+        gradients = by_hand(model, x[order], y[order])
+        means = gradients.reshape(6, 5, 3).mean(axis=1)
+        expected = ((means - means.mean(axis=0)) ** 2).sum() / 5 * 5
+        found.append(expected)
+        if len(found) <= 2:
+            variance, _ = gradient_variance(objective)
+            np.testing.assert_allclose(variance, expected, rtol=1e-5)
+    # Six batches, three directions: an estimate deviates by less than
+    # √(2 / 5), the mean of a hundred by a tenth of that.
+    deviation = np.std(found) / np.sqrt(100)
+    assert deviation < 0.1 * exact
+    assert abs(np.mean(found) - exact) < 4 * deviation
+
+
+@pytest.mark.parametrize("batch_size", [12, 30])
+def test_unequal_batches_are_refused(regression, batch_size):
+    model, x, y = regression
+    objective = ks.Objective(model, x, y, loss="mse", batch_size=batch_size)
+    with pytest.raises(ValueError, match=f"in batches of {batch_size}"):
         gradient_variance(objective)

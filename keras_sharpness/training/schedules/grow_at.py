@@ -58,7 +58,9 @@ class GrowAt(BatchSizeSchedule):
             **dict(sorted(milestones.items())),
         }
         sizes = list(milestones.values())
-        if any(b <= a for a, b in itertools.pairwise(sizes)):
+        if not self.batch_sizes or any(
+            b <= a for a, b in itertools.pairwise(sizes)
+        ):
             raise arguments.refuse(
                 "batch_sizes",
                 self.batch_sizes,

@@ -15,9 +15,10 @@ from keras_sharpness.training.schedules.schedule import (
 class GrowByVariance(BatchSizeSchedule):
     """Batches that grow where the gradient's variance asks for it.
 
-    The norm test of dynamic sampling: at the end of every epoch the gradients
-    gᵢ of n training samples are taken, with mean G and variance
-    `V = 1/(n − 1) Σ ‖gᵢ − G‖²`. The batch of size B grows when
+    The norm test of dynamic sampling: at the end of every epoch G, the
+    gradient on n training samples, and V, the variance of one sample's
+    gradient, are measured, V by the gradients of 16 parts of the n. The batch
+    of size B grows when
 
     `V / B > θ² ‖G‖²`,
 
@@ -30,9 +31,9 @@ class GrowByVariance(BatchSizeSchedule):
         theta: Float in (0, 1). θ, the relative error of the gradient that is
             allowed.
         initial: Int from 2. The batch size of the first epoch.
-        most: Int. The largest size; N by default.
-        num_samples: Int. n, drawn once; all where there are fewer. G holds
+        num_samples: Int. n, drawn once; all where there are fewer. ‖G‖² holds
             noise of V / n, so a size above n / θ² is never asked for.
+        most: Int. The largest size; N by default.
 
     Example:
 
@@ -50,12 +51,12 @@ class GrowByVariance(BatchSizeSchedule):
 
     Reference:
         Byrd et al. 2012, https://doi.org/10.1007/s10107-012-0572-5, equations
-        3.2 to 3.11; the authors take the batch itself for the samples.
+        3.2 to 3.11; the authors measure on the batch itself.
     """
 
     theta: float = 0.5
+    num_samples: int = 4096
     most: int | None = None
-    num_samples: int = 512
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,11 +64,11 @@ class GrowByVariance(BatchSizeSchedule):
         checked = {
             "initial": arguments.integer("initial", self.initial, least=2),
             "theta": theta,
-            "most": arguments.integer(
-                "most", self.most, least=self.initial + 1, optional=True
-            ),
             "num_samples": arguments.integer(
                 "num_samples", self.num_samples, least=2
+            ),
+            "most": arguments.integer(
+                "most", self.most, least=self.initial + 1, optional=True
             ),
         }
         for name, value in checked.items():

@@ -31,26 +31,24 @@ def test_size_is_the_least_that_passes_the_test():
 
 
 def test_training_measures_variance_and_gradient():
-    # ℓ = (w x − y)² at x = 1 with gradients 2 (w − y): their variance is four
-    # times that of y whatever w is, and their mean 2 (w − mean y).
+    # ℓ = (w x − y)² at x = 1 with gradients 2 (w − y). Batches of all samples:
+    # the variance is four times that of y, whatever w is.
     generator = np.random.default_rng(0)
-    y = generator.normal(2.0, 1.0, 40).astype("float32")
-    x = np.ones((40, 1), "float32")
+    y = generator.normal(2.0, 1.0, 16).astype("float32")
+    x = np.ones((16, 1), "float32")
     model = keras.Sequential(
         [keras.Input((1,)), keras.layers.Dense(1, use_bias=False)]
     )
     model.compile(keras.optimizers.SGD(0.05), "mse")
-    history = ks.train(
-        model,
-        x,
-        y,
-        batch_size=GrowByVariance(theta=0.9, initial=2),
-        epochs=6,
-    )
+    schedule = GrowByVariance(theta=0.9, initial=2)
+    history = ks.train(model, x, y, batch_size=schedule, epochs=20)
+    grown = history.logged["batch_size"]
+    assert grown[0] == 2
+    assert grown[-1] == 16
     w = float(model.get_weights()[0][0, 0])
     # float32 gradients, each rounded to 6e-8 of itself.
     np.testing.assert_allclose(
-        history.logged["gradient_variance"], 4 * y.var(ddof=1), rtol=1e-5
+        history.logged["gradient_variance"][-1], 4 * y.var(ddof=1), rtol=1e-5
     )
     np.testing.assert_allclose(
         history.logged["squared_gradient"][-1],
@@ -58,7 +56,16 @@ def test_training_measures_variance_and_gradient():
         rtol=1e-3,
         atol=1e-10,
     )
-    grown = history.logged["batch_size"]
-    assert grown[0] == 2
-    assert grown[-1] > 2
-    assert (np.diff(grown) >= 0).all()
+    rows = [
+        row(*values)
+        for values in zip(
+            grown,
+            history.logged["gradient_variance"],
+            history.logged["squared_gradient"],
+            strict=True,
+        )
+    ]
+    expected = [
+        schedule.next_size(rows[:epoch], num_samples=16) for epoch in range(20)
+    ]
+    np.testing.assert_array_equal(grown, expected)
