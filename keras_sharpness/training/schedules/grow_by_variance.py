@@ -22,15 +22,16 @@ class GrowByVariance(BatchSizeSchedule):
 
     `V / B > θ² ‖G‖²`,
 
-    to the least size at which this does not hold. The gradients are those at
-    inference: dropout is off and batch normalisation uses moving statistics.
-    The history has the columns `gradient_variance` (V) and `squared_gradient`
-    (‖G‖²).
+    to the least size at which this does not hold, or by `factor` where that is
+    less. The gradients are those at inference: dropout is off and batch
+    normalisation uses moving statistics. The history has the columns
+    `gradient_variance` (V) and `squared_gradient` (‖G‖²).
 
     Args:
         theta: Float in (0, 1). θ, the relative error of the gradient that is
             allowed.
         initial: Int from 2. The batch size of the first epoch.
+        factor: Float above 1. The most by which the batch grows at once.
         num_samples: Int. n, drawn once; all where there are fewer. ‖G‖² holds
             noise of V / n, so a size above n / θ² is never asked for.
         most: Int. The largest size; N by default.
@@ -46,7 +47,7 @@ class GrowByVariance(BatchSizeSchedule):
         "gradient_variance": 10.0,
         "squared_gradient": 1.0,
     }
-    assert schedule.next_size([row], num_samples=1000) == 40
+    assert schedule.next_size([row], num_samples=1000) == 32
     ```
 
     Reference:
@@ -55,6 +56,7 @@ class GrowByVariance(BatchSizeSchedule):
     """
 
     theta: float = 0.5
+    factor: float = 2.0
     num_samples: int = 4096
     most: int | None = None
 
@@ -64,6 +66,7 @@ class GrowByVariance(BatchSizeSchedule):
         checked = {
             "initial": arguments.integer("initial", self.initial, least=2),
             "theta": theta,
+            "factor": arguments.real("factor", self.factor, above=1.0),
             "num_samples": arguments.integer(
                 "num_samples", self.num_samples, least=2
             ),
@@ -80,7 +83,9 @@ class GrowByVariance(BatchSizeSchedule):
             return self.initial
         last = rows[-1]
         size = int(last["batch_size"])
-        limit = min(self.most or num_samples, num_samples)
+        limit = min(
+            self.most or num_samples, num_samples, int(size * self.factor)
+        )
         variance, squared = last["gradient_variance"], last["squared_gradient"]
         if squared == 0.0:
             return size if variance == 0.0 else max(size, limit)

@@ -16,7 +16,7 @@ def row(batch_size, variance, squared):
 
 
 def test_size_is_the_least_that_passes_the_test():
-    schedule = GrowByVariance(theta=0.5, initial=16)
+    schedule = GrowByVariance(theta=0.5, initial=16, factor=1e6)
     many = 10**6
     assert schedule.next_size([], num_samples=many) == 16
     # V / B ≤ θ² ‖G‖²: 4 / 16 = 0.25 · 1 passes, and 4.1 needs 17.
@@ -28,6 +28,8 @@ def test_size_is_the_least_that_passes_the_test():
     assert schedule.next_size([row(16, 1.0, 0.0)], num_samples=500) == 500
     limited = GrowByVariance(theta=0.5, initial=16, most=20)
     assert limited.next_size([row(16, 1e9, 1.0)], num_samples=500) == 20
+    doubled = GrowByVariance(theta=0.5, initial=16)
+    assert doubled.next_size([row(16, 1e9, 1.0)], num_samples=500) == 32
 
 
 def test_training_measures_variance_and_gradient():
