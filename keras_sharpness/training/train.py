@@ -23,6 +23,7 @@ from keras_sharpness.training.checkpoint import (
 from keras_sharpness.training.diverged import TrainingDivergedError
 from keras_sharpness.training.history import TrainingHistory
 from keras_sharpness.training.loop import TrainingLoop
+from keras_sharpness.training.methods.method import Method, Plain
 from keras_sharpness.training.prepare import (
     Prepared,
     check_callbacks,
@@ -53,6 +54,7 @@ def train(
     warmup_epochs: int = 0,
     patience: int | None = None,
     min_delta: float = 0.0,
+    method: Method | None = None,
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -109,6 +111,8 @@ def train(
             improved for this many epochs. None trains all epochs.
         min_delta: Float. The least decrease of the loss that counts as an
             improvement.
+        method: How an update is made: `ks.training.SharpnessAware(…)`. None
+            for the plain update by the batch's gradient.
         seed: Int. Seed of the order of samples, and of the model's random
             generators (dropout), which are set from it at the start.
         callbacks: List of `keras.callbacks.Callback`. Where one asks for
@@ -189,6 +193,14 @@ def train(
         seed=seed,
     )
     plan = prepared.plan
+    method = arguments.instance(
+        "method",
+        method,
+        Method | None,
+        "a method of training",
+        "Pass e.g. `method=ks.training.SharpnessAware(rho=0.05)`.",
+    )
+    used = Plain() if method is None or method.is_plain else method
     checkpoint_seconds = arguments.real(
         "checkpoint_seconds", checkpoint_seconds, least=0.0
     )
@@ -205,6 +217,8 @@ def train(
     settings = _settings(model, prepared, fresh, callbacks, use_xla)
     if schedule is not None:
         settings["batch_size_schedule"] = schedule.settings
+    if method is not None:
+        settings["method"] = method.get_config()
     settings["loss_weights"] = compiling.loss_weights(model, loss)
     earlier = None
     if checkpoint is not None:
@@ -231,6 +245,8 @@ def train(
         threshold=prepared.threshold,
         ignored_class=prepared.ignored_class,
         jit_compile=use_xla,
+        update=used.update,
+        added=used.added,
     )
     data = to_device(prepared.data)
     loop = TrainingLoop(
@@ -253,7 +269,7 @@ def train(
         has_accuracy=prepared.accuracy is not None,
     )
     steps.check_randomness(data, plan.num_samples, plan.batch_size)
-    used = {o: o.get_config() for o in (fresh, model.optimizer)}
+    configs = {o: o.get_config() for o in (fresh, model.optimizer)}
     try:
         last = loop.run(earlier)
     except TrainingDivergedError as error:
@@ -261,7 +277,7 @@ def train(
         raise
     finally:
         reporter.close()
-        for item, before in used.items():
+        for item, before in configs.items():
             compiling.remember_configs(item, before)
     return _history(last, settings)
 
