@@ -24,6 +24,7 @@ from keras_sharpness.training.diverged import TrainingDivergedError
 from keras_sharpness.training.history import TrainingHistory
 from keras_sharpness.training.loop import TrainingLoop
 from keras_sharpness.training.methods.method import Method, Plain
+from keras_sharpness.training.parts import check_parts
 from keras_sharpness.training.prepare import (
     Prepared,
     check_callbacks,
@@ -54,6 +55,7 @@ def train(
     warmup_epochs: int = 0,
     patience: int | None = None,
     min_delta: float = 0.0,
+    micro_batch_size: int | None = None,
     method: Method | None = None,
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
@@ -111,6 +113,13 @@ def train(
             improved for this many epochs. None trains all epochs.
         min_delta: Float. The least decrease of the loss that counts as an
             improvement.
+        micro_batch_size: Int. The gradient of a batch is accumulated over
+            parts of so many samples, so that memory does not limit the batch;
+            a short last part counts by its size. Batch normalisation sees the
+            parts one by one, and its moving statistics move with each of
+            them: ghost batch normalisation. For statistics over the whole
+            batch, through which the gradients of all samples depend on one
+            another, leave it out.
         method: How an update is made: `ks.training.SharpnessAware(…)`. None
             for the plain update by the batch's gradient.
         seed: Int. Seed of the order of samples, and of the model's random
@@ -172,6 +181,8 @@ def train(
     - [Keskar et al., 2017](https://arxiv.org/abs/1609.04836): networks
       trained with small and large batches "until the loss function ceased to
       improve".
+    - [Hoffer et al., 2017](https://arxiv.org/abs/1705.08741), section 4:
+      ghost batch normalisation.
     """
     schedule = None
     if isinstance(batch_size, BatchSizeSchedule):
@@ -200,7 +211,23 @@ def train(
         "a method of training",
         "Pass e.g. `method=ks.training.SharpnessAware(rho=0.05)`.",
     )
+    micro_batch_size = arguments.integer(
+        "micro_batch_size",
+        micro_batch_size,
+        least=1,
+        most=plan.num_samples,
+        optional=True,
+    )
     used = Plain() if method is None or method.is_plain else method
+    for size in (micro_batch_size, used.micro_batch_size):
+        if size is not None:
+            check_parts(
+                model,
+                prepared.probe,
+                loss,
+                size=size,
+                batch_size=plan.batch_size,
+            )
     checkpoint_seconds = arguments.real(
         "checkpoint_seconds", checkpoint_seconds, least=0.0
     )
@@ -217,6 +244,8 @@ def train(
     settings = _settings(model, prepared, fresh, callbacks, use_xla)
     if schedule is not None:
         settings["batch_size_schedule"] = schedule.settings
+    if micro_batch_size is not None:
+        settings["micro_batch_size"] = micro_batch_size
     if method is not None:
         settings["method"] = method.get_config()
     settings["loss_weights"] = compiling.loss_weights(model, loss)
@@ -245,6 +274,7 @@ def train(
         threshold=prepared.threshold,
         ignored_class=prepared.ignored_class,
         jit_compile=use_xla,
+        micro_batch_size=micro_batch_size,
         update=used.update,
         added=used.added,
     )

@@ -134,6 +134,12 @@ class Step:
             `Measures` and gradients; those of `function` itself where the
             batch is no larger than a part.
         """
+        zeros = [tf.zeros_like(v.value) for v in self.variables]
+        return self._mean_over_parts(function, batch, size, zeros)
+
+    def _mean_over_parts(
+        self, function: Callable, batch: Data, size: int | None, zeros: list
+    ) -> tuple[Measures, list[Any]]:
         size = size or self._micro_batch_size
         total = self.size_of(batch)
         if size is None or size >= total:
@@ -156,17 +162,14 @@ class Step:
             )
 
         num_full, num_left = divmod(total, size)
-        zeros = (
-            [tf.zeros((), tf.float64) for _ in Measures._fields],
-            [tf.zeros_like(v.value) for v in self.variables],
-        )
+        start = ([tf.zeros((), tf.float64) for _ in Measures._fields], zeros)
         _, sums = tf.while_loop(
             lambda number, _: number < num_full,
             lambda number, sums: (
                 number + 1,
                 added(sums, number * size, size),
             ),
-            (tf.constant(0), zeros),
+            (tf.constant(0), start),
             parallel_iterations=1,
         )
         if num_left:
@@ -243,8 +246,13 @@ class Step:
         Returns:
             `Measures`.
         """
-        loss, outputs = self._loss(batch, training=False)
-        return self._measures(loss, batch.y, outputs, tf.zeros((), tf.float64))
+
+        def of_part(part: Data) -> tuple[Measures, list[Any]]:
+            loss, outputs = self._loss(part, training=False)
+            added = tf.zeros((), tf.float64)
+            return self._measures(loss, part.y, outputs, added), []
+
+        return self._mean_over_parts(of_part, batch, None, [])[0]
 
     def _call(self, x: Any, *, training: bool) -> Any:
         option = {"training": training} if self._call_options else {}

@@ -18,9 +18,12 @@ class Method:
     Attributes:
         added: Str. What `Measures.added` is called in the history, or None
             where the method measures nothing besides.
+        micro_batch_size: Int. The parts that the method cuts a batch into by
+            itself, or None.
     """
 
     added: ClassVar[str | None] = None
+    micro_batch_size = None
 
     @property
     def is_plain(self) -> bool:
