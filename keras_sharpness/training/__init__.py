@@ -12,6 +12,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "schedules.grow_at": ["GrowAt", "GrowEvery"],
         "schedules.grow_by_curvature": ["GrowByCurvature"],
         "schedules.grow_by_variance": ["GrowByVariance"],
+        "methods.sharpness_aware": ["SharpnessAware"],
         "train": ["train"],
     },
 )
@@ -22,6 +23,7 @@ __all__ = [
     "GrowByCurvature",
     "GrowByVariance",
     "GrowEvery",
+    "SharpnessAware",
     "TrainingDivergedError",
     "TrainingHistory",
     "train",

@@ -42,7 +42,10 @@ class Passes:
         self._steps = steps
         self._callbacks = callbacks
         self._batchwise = batchwise
-        self._names = ("loss", "accuracy") if has_accuracy else ("loss",)
+        # Where the measures stand among those of a step.
+        self._places = {"loss": 0, "accuracy": 1}
+        if not has_accuracy:
+            del self._places["accuracy"]
         self._call_size = 1
 
     def train(
@@ -142,8 +145,11 @@ class Passes:
         num_full, num_left = divmod(len(order), batch_size)
         sizes = np.array([batch_size] * num_full + [num_left] * (num_left > 0))
         on_device = to_device(order)
-        measures = np.empty((2, len(sizes)))
-        sums = np.zeros(2)
+        measures = np.empty((3, len(sizes)))
+        sums = np.zeros(3)
+        places = dict(self._places)
+        if training and self._steps.added:
+            places[self._steps.added] = 2
         done = 0
         while done < len(sizes):
             stop = done + 1
@@ -167,7 +173,7 @@ class Passes:
                 self._check_finite(measures[0], done, stop, epoch)
             sums += measures[:, done:stop] @ sizes[done:stop]
             done = stop
-            logs = self._named(sums / sizes[:done].sum())
+            logs = _named(places, sums / sizes[:done].sum())
             if note is not None:
                 note(done, logs)
             if end is not None:
@@ -179,7 +185,7 @@ class Passes:
         # In one go: where the calls ended depends on the clock, and sums in
         # pieces would round differently every time.
         means = np.average(measures[:, :done], axis=1, weights=sizes[:done])
-        return self._named(means), done
+        return _named(places, means), done
 
     def _adapt(self, seconds: float, num_batches: int) -> None:
         if seconds < _SHORT_CALL_SECONDS:
@@ -201,8 +207,9 @@ class Passes:
                 rate=learning_rate(self._model),
             )
 
-    def _named(self, values: np.ndarray) -> dict[str, float]:
-        return dict(zip(self._names, map(float, values), strict=False))
+
+def _named(places: dict[str, int], values: np.ndarray) -> dict[str, float]:
+    return {name: float(values[place]) for name, place in places.items()}
 
 
 def learning_rate(model: keras.Model) -> float:

@@ -23,6 +23,8 @@ from keras_sharpness.training.checkpoint import (
 from keras_sharpness.training.diverged import TrainingDivergedError
 from keras_sharpness.training.history import TrainingHistory
 from keras_sharpness.training.loop import TrainingLoop
+from keras_sharpness.training.methods.method import Method, Plain
+from keras_sharpness.training.parts import check_parts
 from keras_sharpness.training.prepare import (
     Prepared,
     check_callbacks,
@@ -53,6 +55,8 @@ def train(
     warmup_epochs: int = 0,
     patience: int | None = None,
     min_delta: float = 0.0,
+    micro_batch_size: int | None = None,
+    method: Method | None = None,
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -109,6 +113,15 @@ def train(
             improved for this many epochs. None trains all epochs.
         min_delta: Float. The least decrease of the loss that counts as an
             improvement.
+        micro_batch_size: Int. The gradient of a batch is accumulated over
+            parts of so many samples, so that memory does not limit the batch;
+            a short last part counts by its size. Batch normalisation sees the
+            parts one by one, and its moving statistics move with each of
+            them: ghost batch normalisation. For statistics over the whole
+            batch, through which the gradients of all samples depend on one
+            another, leave it out.
+        method: How an update is made: `ks.training.SharpnessAware(…)`. None
+            for the plain update by the batch's gradient.
         seed: Int. Seed of the order of samples, and of the model's random
             generators (dropout), which are set from it at the start.
         callbacks: List of `keras.callbacks.Callback`. Where one asks for
@@ -168,6 +181,8 @@ def train(
     - [Keskar et al., 2017](https://arxiv.org/abs/1609.04836): networks
       trained with small and large batches "until the loss function ceased to
       improve".
+    - [Hoffer et al., 2017](https://arxiv.org/abs/1705.08741), section 4:
+      ghost batch normalisation.
     """
     schedule = None
     if isinstance(batch_size, BatchSizeSchedule):
@@ -189,6 +204,30 @@ def train(
         seed=seed,
     )
     plan = prepared.plan
+    method = arguments.instance(
+        "method",
+        method,
+        Method | None,
+        "a method of training",
+        "Pass e.g. `method=ks.training.SharpnessAware(rho=0.05)`.",
+    )
+    micro_batch_size = arguments.integer(
+        "micro_batch_size",
+        micro_batch_size,
+        least=1,
+        most=plan.num_samples,
+        optional=True,
+    )
+    used = Plain() if method is None or method.is_plain else method
+    for size in (micro_batch_size, used.micro_batch_size):
+        if size is not None:
+            check_parts(
+                model,
+                prepared.probe,
+                loss,
+                size=size,
+                batch_size=plan.batch_size,
+            )
     checkpoint_seconds = arguments.real(
         "checkpoint_seconds", checkpoint_seconds, least=0.0
     )
@@ -205,6 +244,10 @@ def train(
     settings = _settings(model, prepared, fresh, callbacks, use_xla)
     if schedule is not None:
         settings["batch_size_schedule"] = schedule.settings
+    if micro_batch_size is not None:
+        settings["micro_batch_size"] = micro_batch_size
+    if method is not None:
+        settings["method"] = method.get_config()
     settings["loss_weights"] = compiling.loss_weights(model, loss)
     earlier = None
     if checkpoint is not None:
@@ -231,6 +274,9 @@ def train(
         threshold=prepared.threshold,
         ignored_class=prepared.ignored_class,
         jit_compile=use_xla,
+        micro_batch_size=micro_batch_size,
+        update=used.update,
+        added=used.added,
     )
     data = to_device(prepared.data)
     loop = TrainingLoop(
@@ -253,7 +299,7 @@ def train(
         has_accuracy=prepared.accuracy is not None,
     )
     steps.check_randomness(data, plan.num_samples, plan.batch_size)
-    used = {o: o.get_config() for o in (fresh, model.optimizer)}
+    configs = {o: o.get_config() for o in (fresh, model.optimizer)}
     try:
         last = loop.run(earlier)
     except TrainingDivergedError as error:
@@ -261,7 +307,7 @@ def train(
         raise
     finally:
         reporter.close()
-        for item, before in used.items():
+        for item, before in configs.items():
             compiling.remember_configs(item, before)
     return _history(last, settings)
 

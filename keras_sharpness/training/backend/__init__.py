@@ -4,6 +4,8 @@
 * `CompiledSteps`: a model's updates and evaluations, many in one call.
 * `to_device`: arrays as tensors.
 * `snapshot`: the values of variables at this moment.
+* `Step`: what an update consists of, for methods to put together.
+* `Measures`: what a step says of its batch.
 * `FiniteCheck`: whether a model's variables are finite.
 """
 
@@ -22,5 +24,14 @@ from keras_sharpness.training.backend.tensorflow import (
     snapshot,
     to_device,
 )
+from keras_sharpness.training.backend.tensorflow_step import Measures, Step
 
-__all__ = ["CompiledSteps", "Data", "FiniteCheck", "snapshot", "to_device"]
+__all__ = [
+    "CompiledSteps",
+    "Data",
+    "FiniteCheck",
+    "Measures",
+    "Step",
+    "snapshot",
+    "to_device",
+]

@@ -1,12 +1,16 @@
 """The compiled steps: many updates or evaluations in one call."""
 
-import inspect
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
+
+from keras_sharpness.training.backend.tensorflow_step import (
+    Data,
+    Measures,
+    Step,
+)
 
 _SEED_STATE = "seed_generator_state"
 _STATEFUL_RANDOM_OPS = frozenset(
@@ -24,14 +28,6 @@ _STATEFUL_RANDOM_OPS = frozenset(
 )
 
 
-class Data(NamedTuple):
-    """Samples, as arrays or as tensors on the device."""
-
-    x: Any
-    y: Any
-    sample_weight: Any
-
-
 class CompiledSteps:
     """A model's training and evaluation steps as compiled loops.
 
@@ -41,35 +37,42 @@ class CompiledSteps:
 
     Args:
         model: `keras.Model`, compiled and built, as its optimizer is.
-        accuracy: Str or None. How predictions are counted as right.
-        threshold: Float. The output above which a binary prediction is 1.
-        ignored_class: Int. A label whose entries are not counted, or None.
+        update: Function `(step, batch)` from a `Step` and `Data` to
+            `Measures`, which makes the update.
         jit_compile: Bool. Whether XLA compiles the step.
+        added: Str. What to call `Measures.added` of an update, or None where
+            it measures nothing.
+        **options: The arguments of `Step`.
     """
 
     def __init__(
         self,
         model: keras.Model,
         *,
-        accuracy: str | None,
-        threshold: float,
+        update: Callable[[Step, Data], Measures],
         jit_compile: bool,
-        ignored_class: int | None = None,
+        added: str | None = None,
+        **options: Any,
     ):
+        self.added = added
         self._model = model
-        self._accuracy = accuracy
-        self._threshold = threshold
-        self._ignored_class = ignored_class
         self._jit_compile = jit_compile
-        self._call_options = _training_option(model.call)
-        self._loss_options = _training_option(model.compute_loss)
-        update, evaluate = self._update, self._evaluate
+        step = Step(model, **options)
+
+        def update_by(x: Any, y: Any, sample_weight: Any) -> Measures:
+            return update(step, Data(x, y, sample_weight))
+
+        def evaluate(x: Any, y: Any, sample_weight: Any) -> Measures:
+            return step.evaluate(Data(x, y, sample_weight))
+
         if jit_compile:
             # XLA gets the step alone: gathering outside of it hands it one
             # batch where it would otherwise be handed the whole data set.
-            update = tf.function(update, autograph=False, jit_compile=True)
+            update_by = tf.function(
+                update_by, autograph=False, jit_compile=True
+            )
             evaluate = tf.function(evaluate, autograph=False, jit_compile=True)
-        self._steps = {True: update, False: evaluate}
+        self._steps = {True: update_by, False: evaluate}
         self._loops: dict[tuple[bool, int], Any] = {}
 
     def run(
@@ -81,7 +84,7 @@ class CompiledSteps:
         num_batches: int,
         batch_size: int,
         training: bool,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> Measures:
         """Runs consecutive batches in one call.
 
         Args:
@@ -93,11 +96,10 @@ class CompiledSteps:
             training: Bool. Whether the batches update the model.
 
         Returns:
-            The batches' losses, float64 (num_batches,), and their accuracies,
-            float64 (num_batches,), zeros where y is no class.
+            `Measures` of the batches, float64 arrays (num_batches,).
         """
         try:
-            losses, accuracies = self._loop(data, order, batch_size, training)(
+            measures = self._loop(data, order, batch_size, training)(
                 data,
                 order,
                 tf.constant(first, tf.int64),
@@ -110,7 +112,7 @@ class CompiledSteps:
                     "supports. Pass `jit_compile=False`."
                 )
             raise
-        return losses.numpy(), accuracies.numpy()
+        return Measures(*(values.numpy() for values in measures))
 
     def check_randomness(
         self, data: Data, num_samples: int, batch_size: int
@@ -160,61 +162,6 @@ class CompiledSteps:
                 _loop_over(self._steps[training], batch_size), autograph=False
             ).get_concrete_function(data, order, number, number)
         return self._loops[key]
-
-    def _update(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        model, optimizer = self._model, self._model.optimizer
-        variables = model.trainable_variables
-        with tf.GradientTape() as tape:
-            loss, outputs = self._forward(x, y, sample_weight, training=True)
-            scaled_loss = optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled_loss, [v.value for v in variables])
-        optimizer.apply(gradients, variables)
-        return self._measures(loss, y, outputs)
-
-    def _evaluate(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        loss, outputs = self._forward(x, y, sample_weight, training=False)
-        return self._measures(loss, y, outputs)
-
-    def _forward(
-        self, x: Any, y: Any, sample_weight: Any, *, training: bool
-    ) -> tuple[Any, Any]:
-        option = {"training": training}
-        outputs = self._model(x, **(option if self._call_options else {}))
-        loss = self._model.compute_loss(
-            x=x,
-            y=y,
-            y_pred=outputs,
-            sample_weight=sample_weight,
-            **(option if self._loss_options else {}),
-        )
-        return loss, outputs
-
-    def _measures(self, loss: Any, y: Any, outputs: Any) -> tuple[Any, Any]:
-        if self._accuracy == "sparse":
-            hits = keras.metrics.sparse_categorical_accuracy(y, outputs)
-        elif self._accuracy == "categorical":
-            hits = keras.metrics.categorical_accuracy(y, outputs)
-        elif self._accuracy == "binary":
-            hits = keras.metrics.binary_accuracy(
-                y, outputs, threshold=self._threshold
-            )
-        else:
-            hits = tf.zeros((1,))
-        hits = tf.cast(hits, tf.float64)
-        # As the loss, the accuracy leaves out what is masked.
-        counts = tf.ones_like(hits)
-        mask = getattr(outputs, "_keras_mask", None)
-        if self._accuracy and mask is not None:
-            counts *= tf.reshape(tf.cast(mask, tf.float64), tf.shape(hits))
-        if self._ignored_class is not None:
-            valid = tf.reshape(y != self._ignored_class, tf.shape(hits))
-            counts *= tf.cast(valid, tf.float64)
-        return (
-            tf.cast(tf.reshape(loss, ()), tf.float64),
-            tf.math.divide_no_nan(
-                tf.reduce_sum(hits * counts), tf.reduce_sum(counts)
-            ),
-        )
 
 
 def to_device(nest: Any) -> Any:
@@ -271,38 +218,37 @@ class FiniteCheck:
 
 
 def _loop_over(step: Any, batch_size: int) -> Any:
-    def loop(
-        data: Data, order: Any, first: Any, num_batches: Any
-    ) -> tuple[Any, Any]:
-        def body(number: Any, losses: Any, accuracies: Any) -> tuple:
+    def loop(data: Data, order: Any, first: Any, num_batches: Any) -> Measures:
+        def body(number: Any, rows: Measures) -> tuple[Any, Measures]:
             begin = first + number * batch_size
             indices = tf.slice(order, [begin], [batch_size])
             batch = keras.tree.map_structure(
                 lambda t: None if t is None else tf.gather(t, indices), data
             )
-            loss, accuracy = step(*batch)
+            measures = step(*batch)
             position = tf.cast(number, tf.int32)
-            return (
-                number + 1,
-                losses.write(position, loss),
-                accuracies.write(position, accuracy),
+            return number + 1, Measures(
+                *(
+                    row.write(position, value)
+                    for row, value in zip(rows, measures, strict=True)
+                )
             )
 
         size = tf.cast(num_batches, tf.int32)
-        _, losses, accuracies = tf.while_loop(
-            lambda number, *_: number < num_batches,
+        _, rows = tf.while_loop(
+            lambda number, _: number < num_batches,
             body,
             (
                 tf.constant(0, tf.int64),
-                tf.TensorArray(tf.float64, size, element_shape=()),
-                tf.TensorArray(tf.float64, size, element_shape=()),
+                Measures(
+                    *(
+                        tf.TensorArray(tf.float64, size, element_shape=())
+                        for _ in Measures._fields
+                    )
+                ),
             ),
             parallel_iterations=1,
         )
-        return losses.stack(), accuracies.stack()
+        return Measures(*(row.stack() for row in rows))
 
     return loop
-
-
-def _training_option(method: Any) -> bool:
-    return "training" in inspect.signature(method).parameters
