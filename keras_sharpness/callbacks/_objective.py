@@ -13,7 +13,7 @@ from keras_sharpness.metrics.loss.batch_loss import LossFunction
 from keras_sharpness.metrics.loss.batch_norm import BatchNormMode
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.models.first_call import declared_batch_size, is_built
-from keras_sharpness.training.xla import gains_from_xla
+from keras_sharpness.models.xla import gains_from_xla
 
 _LARGEST_BATCH = 1024
 

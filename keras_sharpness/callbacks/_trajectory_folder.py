@@ -21,8 +21,8 @@ from keras_sharpness.files import (
     replaced_atomically,
     write_atomically,
 )
+from keras_sharpness.fingerprint.descriptions import describe_model, differences
 from keras_sharpness.metrics.weights import WeightLayout
-from keras_sharpness.training.fingerprint import describe_model, differences
 
 _FILE = re.compile(r"checkpoint-\d{8,}\.npz", re.ASCII)
 

@@ -88,7 +88,7 @@ def _measure(values: dict[str, Any]) -> None:
 def _loss(name: str | None, from_logits: bool) -> Any:
     import keras
 
-    from keras_sharpness.training.targets import keras_loss
+    from keras_sharpness.targets import keras_loss
 
     if name is None:
         if from_logits:

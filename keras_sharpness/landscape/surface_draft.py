@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from keras_sharpness.files import check_file
+from keras_sharpness.fingerprint.descriptions import differences, digest_arrays
 from keras_sharpness.landscape.plane import Plane
 from keras_sharpness.landscape.plane_points import PlanePoints
 from keras_sharpness.landscape.results import LossSurface
 from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.fingerprint import describe_objective
-from keras_sharpness.training.fingerprint import differences, digest_arrays
 
 
 class SurfaceDraft:

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
 from keras_sharpness.files import check_file
+from keras_sharpness.fingerprint.descriptions import differences
 from keras_sharpness.metrics.fingerprint import describe_operator
 from keras_sharpness.metrics.numerics.basis import (
     BasisDtype,
@@ -39,7 +40,6 @@ from keras_sharpness.metrics.operators import as_operator, described
 from keras_sharpness.metrics.rounding import choose_basis_dtype
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
-from keras_sharpness.training.fingerprint import differences
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

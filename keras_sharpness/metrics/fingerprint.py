@@ -6,13 +6,13 @@ from typing import Any
 import keras
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import CurvatureOperator
-from keras_sharpness.training.fingerprint import (
+from keras_sharpness.fingerprint.descriptions import (
     describe_loss,
     describe_model,
     digest_arrays,
 )
+from keras_sharpness.metrics.objective import Objective
+from keras_sharpness.metrics.operators import CurvatureOperator
 
 
 def describe_objective_loss(objective: Objective) -> Any:

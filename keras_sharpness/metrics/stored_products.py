@@ -14,6 +14,7 @@ from keras_sharpness.files import (
     replaced_atomically,
     write_atomically,
 )
+from keras_sharpness.fingerprint.descriptions import differences
 from keras_sharpness.metrics.fingerprint import describe_operator
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.operators import (
@@ -22,7 +23,6 @@ from keras_sharpness.metrics.operators import (
     as_operator,
 )
 from keras_sharpness.metrics.process_bound import ProcessBound
-from keras_sharpness.training.fingerprint import differences
 
 _DESCRIPTION = "operator.json"
 

@@ -3,7 +3,7 @@
 import reprlib
 from typing import Any
 
-from keras_sharpness.training.comparable import comparable_names, is_digest
+from keras_sharpness.fingerprint.comparable import comparable_names, is_digest
 
 # The setting that tells what a folder was made of, e.g. by digests.
 FINGERPRINT = "fingerprint"

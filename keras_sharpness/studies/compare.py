@@ -13,6 +13,11 @@ import numpy as np
 from keras_sharpness import arguments
 from keras_sharpness.data import SampleData
 from keras_sharpness.data.digest import digest_data
+from keras_sharpness.fingerprint.architecture import unnumbered_name
+from keras_sharpness.fingerprint.code_digest import described_code
+from keras_sharpness.fingerprint.descriptions import (
+    describe_model,
+)
 from keras_sharpness.landscape import interpolate
 from keras_sharpness.metrics.fingerprint import describe_objective_loss
 from keras_sharpness.metrics.weights import WeightLayout
@@ -26,12 +31,7 @@ from keras_sharpness.studies.member import Member, build_from_seed
 from keras_sharpness.studies.pairs import PATHS, pair_name
 from keras_sharpness.studies.progress import StudyProgress
 from keras_sharpness.studies.report import write_comparison
-from keras_sharpness.training.architecture import unnumbered_name
-from keras_sharpness.training.code_digest import described_code
 from keras_sharpness.training.compiling import keras_optimizer
-from keras_sharpness.training.fingerprint import (
-    describe_model,
-)
 
 _KINDS = ("small", "large")
 

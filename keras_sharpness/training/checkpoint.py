@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_sharpness.files import write_atomically
-from keras_sharpness.training.fingerprint import differences
+from keras_sharpness.fingerprint.descriptions import differences
 from keras_sharpness.training.history import StopReason
 from keras_sharpness.training.state import TrainingState
 

@@ -9,8 +9,8 @@ import keras
 
 from keras_sharpness import arguments
 from keras_sharpness.models.first_call import is_built
+from keras_sharpness.targets import AccuracyKind
 from keras_sharpness.training.backend import Data
-from keras_sharpness.training.targets import AccuracyKind
 
 _UNSAVED_OPTIMIZER_SETTINGS = (
     "_exclude_from_weight_decay",

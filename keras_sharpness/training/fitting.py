@@ -5,12 +5,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sharpness import targets
 from keras_sharpness.models.first_call import (
     CALL_FAILURES,
     declared_batch_size,
 )
 from keras_sharpness.reasons import short_reason
-from keras_sharpness.training import checks, targets
+from keras_sharpness.training import checks
 from keras_sharpness.training.backend import Data
 from keras_sharpness.training.compiling import first_outputs
 

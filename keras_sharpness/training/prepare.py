@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sharpness import arguments
+from keras_sharpness import arguments, targets
 from keras_sharpness.models.first_call import (
     build,
     is_built,
 )
-from keras_sharpness.training import checks, targets
+from keras_sharpness.models.xla import gains_from_xla
+from keras_sharpness.training import checks
 from keras_sharpness.training.backend import Data, to_device
 from keras_sharpness.training.compiling import (
     check_added,
@@ -28,7 +29,6 @@ from keras_sharpness.training.fitting import (
     outputs_of,
 )
 from keras_sharpness.training.plan import Plan
-from keras_sharpness.training.xla import gains_from_xla
 
 
 @dataclasses.dataclass(frozen=True)

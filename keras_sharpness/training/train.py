@@ -9,6 +9,12 @@ import keras
 
 from keras_sharpness import arguments
 from keras_sharpness.files import check_file
+from keras_sharpness.fingerprint.descriptions import (
+    describe_loss,
+    describe_model,
+    describe_optimizer,
+    digest_arrays,
+)
 from keras_sharpness.training import compiling
 from keras_sharpness.training.backend import CompiledSteps, to_device
 from keras_sharpness.training.checkpoint import (
@@ -16,12 +22,6 @@ from keras_sharpness.training.checkpoint import (
     CheckpointWriter,
 )
 from keras_sharpness.training.diverged import TrainingDivergedError
-from keras_sharpness.training.fingerprint import (
-    describe_loss,
-    describe_model,
-    describe_optimizer,
-    digest_arrays,
-)
 from keras_sharpness.training.history import TrainingHistory
 from keras_sharpness.training.loop import TrainingLoop
 from keras_sharpness.training.prepare import (

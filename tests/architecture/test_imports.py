@@ -14,9 +14,8 @@ STOREYS = [
     ("interrupts", "arguments", "reasons", "version"),
     ("files", "metrics.backend", "metrics.replaced_functions"),
     ("results", "result_types", "progress"),
-    ("data", "models"),
-    ("training.backend",),
-    ("training",),
+    ("data", "models", "targets"),
+    ("fingerprint",),
     # Inside metrics, where each folder or module has a storey of its own.
     (
         "metrics.weights",
@@ -30,6 +29,8 @@ STOREYS = [
     ("metrics.curvature_products", "metrics.evaluation"),
     ("metrics.objective",),
     ("metrics",),
+    ("training.backend",),
+    ("training",),
     ("saving", "runs"),
     ("landscape",),
     ("charts",),

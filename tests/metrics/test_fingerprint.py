@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from keras_sharpness import Objective
+from keras_sharpness.fingerprint.descriptions import differences
 from keras_sharpness.metrics.fingerprint import describe_objective
-from keras_sharpness.training.fingerprint import differences
 
 X = np.random.default_rng(0).standard_normal((12, 3)).astype("float32")
 Y = X[:, :1] * X[:, 1:2]

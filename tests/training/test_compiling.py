@@ -4,8 +4,8 @@ import keras
 import pytest
 
 import keras_sharpness as ks
+from keras_sharpness.models.xla import gains_from_xla
 from keras_sharpness.training.compiling import first_outputs
-from keras_sharpness.training.xla import gains_from_xla
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import pytest
 import tensorflow as tf
 
 import keras_sharpness as ks
+from keras_sharpness.models.xla import gains_from_xla
 from keras_sharpness.training import (
     CheckpointError,
     TrainingDivergedError,
     train,
 )
-from keras_sharpness.training.xla import gains_from_xla
 
 LOGITS_LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 

@@ -8,7 +8,7 @@ import keras
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics.loss.callers_code import is_of_keras
-from keras_sharpness.training.targets import keras_loss
+from keras_sharpness.targets import keras_loss
 
 SPARSE = "sparse_categorical_crossentropy"
 CATEGORICAL = "categorical_crossentropy"

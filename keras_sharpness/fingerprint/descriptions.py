@@ -6,15 +6,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sharpness.training.architecture import (
+from keras_sharpness.fingerprint.architecture import (
     describe_model,
     describe_object,
 )
-from keras_sharpness.training.code_digest import (
+from keras_sharpness.fingerprint.code_digest import (
     described_code,
     described_state,
 )
-from keras_sharpness.training.comparable import comparable_names
+from keras_sharpness.fingerprint.comparable import comparable_names
 
 __all__ = [
     "describe_loss",

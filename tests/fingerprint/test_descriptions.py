@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_sharpness.training import fingerprint
+from keras_sharpness.fingerprint import descriptions
 
 
 def network(*, rate=0.5, units=2, seed=1, activation="relu"):
@@ -25,18 +25,18 @@ def network(*, rate=0.5, units=2, seed=1, activation="relu"):
 
 
 def test_models():
-    base = fingerprint.describe_model(network())
-    assert base == fingerprint.describe_model(network())
+    base = descriptions.describe_model(network())
+    assert base == descriptions.describe_model(network())
     for change in (
         {"rate": 0.4},
         {"units": 3},
         {"seed": 2},
         {"activation": "tanh"},
     ):
-        assert base != fingerprint.describe_model(network(**change))
+        assert base != descriptions.describe_model(network(**change))
     frozen = network()
     frozen.layers[0].trainable = False
-    assert base != fingerprint.describe_model(frozen)
+    assert base != descriptions.describe_model(frozen)
 
 
 def joined(way):
@@ -63,7 +63,7 @@ def joined(way):
 def test_the_ways_between_layers():
     ways = ["difference", "sum", "operation", "constant", "deep", "two outputs"]
     ways += [f"other {way}" for way in ways if way != "sum"]
-    describe = fingerprint.describe_model
+    describe = descriptions.describe_model
     found = [json.dumps(describe(joined(way))) for way in ways]
     assert len(set(found)) == len(ways)
     # Made again in one process Keras gives other names.
@@ -81,7 +81,7 @@ def recurrent():
 
 
 def test_numbers_in_names_do_not_count():
-    describe = fingerprint.describe_model
+    describe = descriptions.describe_model
     first = recurrent()
     # Keras counts what lies inside of a layer, too.
     assert first.layers[0].forward_layer.name != (
@@ -99,7 +99,7 @@ def test_functions_count_by_what_they_do():
     def kept(factor):
         return lambda y, p: factor * (y - p) ** 2
 
-    describe = fingerprint.describe_loss
+    describe = descriptions.describe_loss
     base = describe(make("(y - p) ** 2"))
     assert base == describe(make("(  y - p) ** 2  # again, two lines below"))
     assert base != describe(make("(y - p) ** 4"))
@@ -143,7 +143,7 @@ def own_loss(power):
 
 
 def test_own_classes_count_by_what_they_do():
-    describe = fingerprint.describe_loss
+    describe = descriptions.describe_loss
     base = describe(own_loss(2)(1.0))
     assert base == describe(own_loss(2)(1.0))
     assert base != describe(own_loss(4)(1.0))
@@ -154,7 +154,7 @@ def test_own_classes_count_by_what_they_do():
 def with_activation(activation):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.layers[0].activation = activation
-    return fingerprint.describe_model(model)
+    return descriptions.describe_model(model)
 
 
 def test_functions_of_layers_count():
@@ -170,26 +170,26 @@ def test_functions_of_layers_count():
         keras.Sequential([keras.Input((3,)), keras.layers.Lambda(function)])
         for function in (lambda x: x + 1, lambda x: x + 2)
     ]
-    one, other = map(fingerprint.describe_model, lambdas)
+    one, other = map(descriptions.describe_model, lambdas)
     assert one != other
 
 
 def test_what_an_earlier_version_left_out_is_not_compared():
-    new = {"model": fingerprint.describe_model(network()), "loss": base_loss()}
+    new = {"model": descriptions.describe_model(network()), "loss": base_loss()}
     old = json.loads(json.dumps(new))
     old["model"]["layers"] = "0" * 32
     old["loss"] = new["loss"]["function"]
-    assert fingerprint.differences(old, new) == []
+    assert descriptions.differences(old, new) == []
     old["loss"] = "another.loss"
-    assert len(fingerprint.differences(old, new)) == 1
+    assert len(descriptions.differences(old, new)) == 1
     old = json.loads(json.dumps(new))
     (key,) = (key for key in old["loss"] if key.startswith("code"))
     old["loss"]["code, Python 2.7"] = old["loss"].pop(key)
-    assert fingerprint.differences(old, new) == []
+    assert descriptions.differences(old, new) == []
 
 
 def base_loss():
-    return fingerprint.describe_loss(squares)
+    return descriptions.describe_loss(squares)
 
 
 def test_a_layer_that_cannot_be_described_counts_by_its_weights():
@@ -207,7 +207,7 @@ def test_a_layer_that_cannot_be_described_counts_by_its_weights():
 
     def describe(units):
         model = keras.Sequential([keras.Input((3,)), Odd(Thing(units))])
-        return fingerprint.describe_model(model)
+        return descriptions.describe_model(model)
 
     assert describe(2) == describe(2)
     assert describe(2) != describe(3)
@@ -215,7 +215,7 @@ def test_a_layer_that_cannot_be_described_counts_by_its_weights():
 
 def test_arrays():
     x = np.arange(6.0).reshape(2, 3)
-    digest = fingerprint.digest_arrays
+    digest = descriptions.digest_arrays
     assert digest({"a": x, "b": None}) == digest({"a": x.copy(), "b": None})
     others = [x, {"b": x}, {"a": x.T}, {"a": x + 1}, {"a": x.astype("f4")}]
     assert len({digest(nest) for nest in [{"a": x}, *others]}) == 6
@@ -223,7 +223,7 @@ def test_arrays():
 
 
 def test_optimizers():
-    describe = fingerprint.describe_optimizer
+    describe = descriptions.describe_optimizer
     adam = keras.optimizers.Adam
     assert describe(adam(0.1)) == describe(adam(0.1, name="another"))
     assert describe(adam(0.1)) != describe(adam(0.1, beta_1=0.5))
@@ -249,16 +249,16 @@ def squares(y, y_pred, weight=1.0):
     ],
 )
 def test_losses_go_to_json(loss):
-    description = fingerprint.describe_loss(loss)
+    description = descriptions.describe_loss(loss)
     assert json.loads(json.dumps(description)) == description
 
 
 def test_differences_name_the_settings():
     old = {"a": 1, "b": {"c": 2, "d": 3}, "same": [1]}
     new = {"a": 2, "b": {"c": 2, "d": 4}, "same": [1], "e": 5}
-    assert fingerprint.differences(old, new) == [
+    assert descriptions.differences(old, new) == [
         "a: 1, now 2",
         "b.d: 3, now 4",
         "e: None, now 5",
     ]
-    assert fingerprint.differences(old, old) == []
+    assert descriptions.differences(old, old) == []

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_sharpness.training import targets
+from keras_sharpness import targets
 
 losses = keras.losses
 

@@ -13,12 +13,12 @@ import keras
 import numpy as np
 
 from keras_sharpness.data.digest import digest_array
-from keras_sharpness.training.code_digest import (
+from keras_sharpness.fingerprint.code_digest import (
     code_text,
     described_code,
     described_state,
 )
-from keras_sharpness.training.comparable import SCHEME
+from keras_sharpness.fingerprint.comparable import SCHEME
 
 # Keras numbers what it makes, counts and shares by where it lies in memory.
 _INCIDENTAL = ("build_config", "shared_object_id")
