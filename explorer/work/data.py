@@ -14,7 +14,7 @@ from work.minimum import Minimum
 if TYPE_CHECKING:
     from keras_sharpness.data import SampleData
 
-SHIPPED = "mnist_5k"
+SHIPPED = ("mnist_5k", "patches")
 # Unpacked: a small archive can hold a large array of zeros.
 _MOST_BYTES = 1 << 30
 
@@ -35,7 +35,7 @@ class DataChoice:
             study was made on, or empty. Others of that name are refused.
     """
 
-    name: str = SHIPPED
+    name: str = SHIPPED[0]
     num_samples: int | None = 1000
     loss: str = "auto"
     batch_norm: str = "inference"
@@ -120,19 +120,10 @@ def _has_labels(file: pathlib.Path) -> bool:
 def _shared(name: str) -> "SampleData":
     from keras_sharpness import data
 
-    if name != SHIPPED:
-        return data.load(name, download=False)
-    # Not by TensorFlow Datasets: while that is imported, Python's `import` is
-    # another one in all threads, and a page that is drawn meanwhile breaks.
-    archive = pathlib.Path(data.__file__).with_name(SHIPPED) / f"{SHIPPED}.npz"
-    digits = data.load_npz(archive)
-    return dataclasses.replace(
-        digits,
-        name=SHIPPED,
-        x_train=digits.x_train[..., None],
-        x_test=digits.x_test[..., None],
-        source="the digits of MNIST that ship with keras_sharpness",
-    )
+    # Whole, what ships is read without TensorFlow Datasets: while that is
+    # imported, Python's `import` is another one in all threads, and a page
+    # that is drawn meanwhile breaks.
+    return data.load(name, download=False)
 
 
 def check_archive(path: pathlib.Path, name: str) -> None:
@@ -157,7 +148,7 @@ def check_archive(path: pathlib.Path, name: str) -> None:
 
 
 def installed_sets() -> list[str]:
-    """The data set that ships, and what TensorFlow Datasets has prepared.
+    """The data sets that ship, and what TensorFlow Datasets has prepared.
 
     Read from the names of folders; TensorFlow is not imported.
     """
@@ -168,4 +159,4 @@ def installed_sets() -> list[str]:
         for file in root.glob(pattern):
             # Above the version's folder.
             found.add(file.parents[1].relative_to(root).as_posix())
-    return [SHIPPED, *sorted(found - {SHIPPED})]
+    return [*SHIPPED, *sorted(found - {*SHIPPED})]

@@ -13,7 +13,8 @@ _SHARED = [
         metavar="NAME|FILE.npz",
         help="A TensorFlow Datasets name, or arrays x_train, y_train, x_test, "
         "y_test: pixels (uint8), floats or whole numbers of words; labels from "
-        "0, or other targets. mnist_5k ships with the package.",
+        "0, or other targets. mnist_5k (digits) and patches (colour) ship with "
+        "the package.",
     ),
     click.option(
         "--data-dir",

@@ -10,12 +10,14 @@ import tempfile
 import urllib.error
 from typing import TYPE_CHECKING
 
+from keras_sharpness.data import mnist_5k, patches
+
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
-EMBEDDED = "mnist_5k"
+SHIPPED = {"mnist_5k": mnist_5k, "patches": patches}
 _WELL_KNOWN = (
-    EMBEDDED,
+    *SHIPPED,
     "mnist",
     "fashion_mnist",
     "kmnist",
@@ -45,10 +47,8 @@ def find_builder(
 
     if data_dir is not None:
         data_dir = os.path.expanduser(os.fspath(data_dir))
-    if name == EMBEDDED:
-        from keras_sharpness.data.mnist_5k import Builder
-
-        return Builder(data_dir=data_dir)
+    if name in SHIPPED:
+        return SHIPPED[name].Builder(data_dir=data_dir)
     # Sets of other makers ("huggingface:...") would be looked up online.
     if not re.fullmatch(r"\w+(/[^:]+)?(:[\d.*]+)?", name):
         raise _unknown(name)
@@ -85,15 +85,15 @@ def prepare(
     """
     if _is_prepared(builder):
         return builder
-    embedded = builder.name == EMBEDDED
-    if not embedded and not download:
+    shipped = builder.name in SHIPPED
+    if not shipped and not download:
         raise RuntimeError(
             f"{_not_there(builder)}, and `download` is False. "
             f"{_remedy(builder)}"
         )
     _check_writable(builder)
     try:
-        if embedded:
+        if shipped:
             _prepare_quietly(builder)
         else:
             _download(builder)
@@ -205,7 +205,8 @@ def _remedy(builder: "tfds.core.DatasetBuilder") -> str:
         '`python -c "import keras_sharpness as ks; '
         f"ks.data.load('{name}', data_dir='tfds')\"`, and copy its folder "
         f"tfds/{folder} into {builder.data_dir_root}; or load an `.npz` "
-        f'archive of your own; or load "{EMBEDDED}", which needs no network.'
+        "archive of your own; or load "
+        f"{' or '.join(map(repr, SHIPPED))}, which need no network."
     )
 
 
@@ -213,7 +214,7 @@ def _unknown(name: str) -> ValueError:
     import tensorflow_datasets as tfds
 
     known = tfds.list_builders(with_community_datasets=False)
-    close = difflib.get_close_matches(name.lower(), [EMBEDDED, *known], n=3)
+    close = difflib.get_close_matches(name.lower(), [*SHIPPED, *known], n=3)
     guess = f" Did you mean {' or '.join(close)}?" if close else ""
     return ValueError(
         f"There is no data set {name!r}.{guess} Pass the name of an image "

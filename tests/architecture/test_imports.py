@@ -47,6 +47,7 @@ AT_THE_SEAM = (
     "data/_builders.py",
     "data/load.py",
     "data/mnist_5k/mnist_5k_dataset_builder.py",
+    "data/patches/patches_dataset_builder.py",
     "callbacks/_spectrum_writer.py",
 )
 # All that the seam knows of the package: nothing that knows a model.

@@ -122,12 +122,18 @@ def test_installed_sets_are_found_by_their_folders(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         (folder / "dataset_info.json").write_text("{}")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    assert installed_sets() == ["mnist_5k", "emnist/letters", "mnist"]
+    assert installed_sets() == [
+        "mnist_5k",
+        "patches",
+        "emnist/letters",
+        "mnist",
+    ]
 
 
-def test_the_shipped_digits_are_those_of_the_package():
-    here = DataChoice().load()
-    there = data.load("mnist_5k", download=False)
+@pytest.mark.parametrize("name", ["mnist_5k", "patches"])
+def test_the_shipped_sets_are_those_of_the_package(name):
+    here = DataChoice(name).load()
+    there = data.load(name, download=False)
     for name in ("x_train", "y_train", "x_test", "y_test"):
         np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
     assert here.num_classes == there.num_classes

@@ -231,9 +231,7 @@ def test_inputs_of_a_fixed_size():
     model = keras.Sequential([keras.Input(batch_shape=(4, 2, 1)), layer])
     options = {"epochs": 1, "loss": "mse", "optimizer": "sgd"}
     with pytest.raises(ValueError, match=r"`micro_batch_size=4` and a mult"):
-        ks.train(
-            model, x, x[:, 0], batch_size=8, micro_batch_size=3, **options
-        )
+        ks.train(model, x, x[:, 0], batch_size=8, micro_batch_size=3, **options)
 
 
 @pytest.mark.parametrize("size", [0, 2.5, 51, True])

@@ -1,13 +1,11 @@
 """`mnist_5k` as a data set of TensorFlow Datasets."""
 
-import pathlib
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow_datasets as tfds
 
-ARCHIVE = pathlib.Path(__file__).with_name("mnist_5k.npz")
+from keras_sharpness.data import mnist_5k
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -55,8 +53,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             supervised_keys=("image", "label"),
             # Everybody's first 100 digits shall be the same ones.
             disable_shuffling=True,
-            homepage="http://yann.lecun.com/exdb/mnist/",
-            license="CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
+            homepage=mnist_5k.HOMEPAGE,
+            license=mnist_5k.LICENCE,
         )
 
     def _split_generators(
@@ -70,7 +68,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(
         self, split: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        with np.load(ARCHIVE, allow_pickle=False) as archive:
-            images, labels = archive[f"x_{split}"], archive[f"y_{split}"]
-        for key, (image, label) in enumerate(zip(images, labels, strict=True)):
-            yield key, {"image": image[..., np.newaxis], "label": label}
+        pairs = zip(*mnist_5k.read(split), strict=True)
+        for key, (image, label) in enumerate(pairs):
+            yield key, {"image": image, "label": label}
