@@ -76,7 +76,7 @@ def _measure(values: dict[str, Any]) -> None:
     except KeyboardInterrupt:
         click.echo("\nInterrupted; nothing was written.", err=True)
         sys.exit(130)
-    rich.console.Console().print(_table(path, dataset, found))
+    rich.console.Console().print(_table(path, dataset, plan, found))
     if json_file is not None:
         content = {name: result.to_dict() for name, result in found.items()}
         files.write_atomically(
@@ -113,7 +113,9 @@ def _loss(name: str | None, from_logits: bool) -> Any:
     return kind(from_logits=True)
 
 
-def _table(path: pathlib.Path, dataset: Any, found: dict[str, Any]) -> Any:
+def _table(
+    path: pathlib.Path, dataset: Any, plan: Any, found: dict[str, Any]
+) -> Any:
     import rich.table
 
     objective = found["evaluation"].objective
@@ -125,45 +127,24 @@ def _table(path: pathlib.Path, dataset: Any, found: dict[str, Any]) -> Any:
     )
     for column in ("", "value", "how far to trust it", "cost"):
         table.add_column(column, justify="right" if column == "value" else None)
-    for row in _rows(found):
-        table.add_row(*row)
+    for line in _lines(plan, found):
+        table.add_row(line.label, line.value, line.trust, line.cost)
     return table
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    rows = []
+def _lines(plan: Any, found: dict[str, Any]) -> list[Any]:
+    from keras_sharpness.studies.metrics import Line
+
+    lines = []
+    evaluation = found["evaluation"]
+    for split in ("train", "test"):
+        loss = getattr(evaluation, f"{split}_loss")
+        lines.append(Line(f"{split} loss", f"{loss:.6g}"))
+        accuracy = getattr(evaluation, f"{split}_accuracy")
+        if accuracy is not None:
+            label = f"{split} accuracy (%)"
+            lines.append(Line(label, f"{100 * accuracy:.2f}"))
     for name, result in found.items():
-        if name == "evaluation":
-            for split in ("train", "test"):
-                loss = getattr(result, f"{split}_loss")
-                rows.append((f"{split} loss", f"{loss:.6g}", "", ""))
-                accuracy = getattr(result, f"{split}_accuracy")
-                if accuracy is not None:
-                    label = f"{split} accuracy (%)"
-                    rows.append((label, f"{100 * accuracy:.2f}", "", ""))
-        elif name.startswith("epsilon_sharpness"):
-            space = "" if name.endswith("full") else ", subspace"
-            rows.append(
-                (
-                    f"φ, ε = {result.epsilon:g}{space} (%)",
-                    f"{result.value:.4g}",
-                    f"lower bound, {100 * result.share_at_bound:.0f} % at box",
-                    f"{result.num_evaluations} gradients, "
-                    f"{result.seconds:.1f} s",
-                )
-            )
-        else:
-            for rank, value in enumerate(result.eigenvalues, 1):
-                mark = "" if result.converged[rank - 1] else ", not converged"
-                rows.append(
-                    (
-                        f"Hessian eigenvalue {rank}",
-                        f"{value:.4g}",
-                        f"± {result.residuals[rank - 1]:.1g}{mark}",
-                        f"{result.num_products} products, "
-                        f"{result.seconds:.1f} s"
-                        if rank == 1
-                        else "",
-                    )
-                )
-    return rows
+        if name != "evaluation":
+            lines += plan.lines(name, result)
+    return lines

@@ -8,8 +8,11 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "compare": ["compare"],
         "comparison": ["Comparison"],
+        "member": ["Member"],
         "measurement": ["Evaluation", "MeasurementPlan", "Target"],
         "progress": ["StudyProgress"],
+        "study": ["Study"],
+        "study_result": ["StudyResult"],
     },
 )
 
@@ -17,7 +20,10 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "MeasurementPlan",
+    "Member",
+    "Study",
     "StudyProgress",
+    "StudyResult",
     "Target",
     "compare",
 ]

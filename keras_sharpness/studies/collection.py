@@ -6,37 +6,36 @@ from typing import Any
 import numpy as np
 
 from keras_sharpness.landscape import Interpolation
-from keras_sharpness.metrics.eigenvalues import Eigenvalues
-from keras_sharpness.metrics.epsilon_sharpness import EpsilonSharpness
 from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies.comparison import Comparison
-from keras_sharpness.studies.measurement import Evaluation, MeasurementPlan
-from keras_sharpness.studies.member import Member
+from keras_sharpness.studies.measurement import EVALUATION, Evaluation
+from keras_sharpness.studies.member_run import MemberRun
 from keras_sharpness.studies.pairs import PATHS, pair_name
+from keras_sharpness.studies.rows import measured_columns
+from keras_sharpness.studies.work import Work
 from keras_sharpness.training import TrainingHistory
 
 
 def collect(
     study: StudyFolder,
-    pairs: list[tuple[int, dict[str, Member]]],
-    plan: MeasurementPlan,
-    settings: dict[str, Any],
+    pairs: list[tuple[int, dict[str, MemberRun]]],
+    work: Work,
 ) -> Comparison:
     """Reads what the runs of a study hold.
 
     Args:
         study: The `StudyFolder`.
-        pairs: List of (seed, dict from `"small"` and `"large"` to `Member`).
-        plan: The `MeasurementPlan`.
-        settings: Dict. The study's settings.
+        pairs: List of (seed, dict from `"small"` and `"large"` to
+            `MemberRun`).
+        work: The `Work` of the study.
 
     Returns:
         A `Comparison`.
     """
     rows, barriers = [], {}
     for seed, pair in pairs:
-        for kind, member in pair.items():
-            rows.append(_row(seed, kind, member))
+        for kind, run in pair.items():
+            rows.append(_row(seed, kind, run))
         for path in PATHS:
             line = study.read(pair_name(path, seed), Interpolation)
             for split, barrier in line.barriers.items():
@@ -45,22 +44,21 @@ def collect(
         rows=tuple(rows),
         barriers={key: np.array(values) for key, values in barriers.items()},
         settings={
-            **settings,
+            **work.settings,
             "seeds": [seed for seed, _ in pairs],
-            "plan": dataclasses.asdict(plan),
+            "plan": dataclasses.asdict(work.plan),
         },
         folder=str(study.path),
     )
 
 
-def _row(seed: int, kind: str, member: Member) -> dict[str, Any]:
-    folder = member.folder
-    history = folder.history(TrainingHistory)
-    evaluation = folder.read("evaluation", Evaluation)
-    row = {
+def _row(seed: int, kind: str, run: MemberRun) -> dict[str, Any]:
+    history = run.folder.history(TrainingHistory)
+    evaluation = run.folder.read(EVALUATION, Evaluation)
+    return {
         "seed": seed,
         "batch": kind,
-        "batch_size": member.batch_size,
+        "batch_size": run.member.batch_size,
         "epochs": len(history.epoch),
         "updates": history.num_updates,
         "train_accuracy": evaluation.train_accuracy,
@@ -68,19 +66,5 @@ def _row(seed: int, kind: str, member: Member) -> dict[str, Any]:
         "train_loss": evaluation.train_loss,
         "test_loss": evaluation.test_loss,
         "distance_from_start": evaluation.distance_from_start,
+        **measured_columns(run),
     }
-    for name in member.plan.names():
-        if name.startswith("epsilon_sharpness-"):
-            # "epsilon_sharpness-5e-04-full": ε itself may hold a hyphen.
-            epsilon, space = name.removeprefix("epsilon_sharpness-").rsplit(
-                "-", 1
-            )
-            row[f"sharpness_{epsilon}_{space}"] = folder.read(
-                name, EpsilonSharpness
-            ).value
-        elif name == "hessian_eigenvalues":
-            for rank, value in enumerate(
-                folder.read(name, Eigenvalues).eigenvalues, 1
-            ):
-                row[f"eigenvalue_{rank}"] = float(value)
-    return row

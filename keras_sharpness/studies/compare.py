@@ -1,37 +1,33 @@
 """Small-batch against large-batch training, from one start, end to end."""
 
 import os
-import pathlib
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_sharpness import arguments
 from keras_sharpness.data import SampleData
-from keras_sharpness.data.digest import digest_data
-from keras_sharpness.fingerprint.architecture import unnumbered_name
-from keras_sharpness.fingerprint.code_digest import described_code
-from keras_sharpness.fingerprint.descriptions import (
-    describe_model,
-)
 from keras_sharpness.landscape import interpolate
-from keras_sharpness.metrics.fingerprint import describe_objective_loss
-from keras_sharpness.metrics.weights import WeightLayout
+from keras_sharpness.metrics import Objective
 from keras_sharpness.progress import check_progress
-from keras_sharpness.runs import RunFolder, StudyFolder
-from keras_sharpness.runs.errors import NotWritableError
+from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies.collection import collect
 from keras_sharpness.studies.comparison import Comparison
-from keras_sharpness.studies.measurement import MeasurementPlan, Target
-from keras_sharpness.studies.member import Member, build_from_seed
+from keras_sharpness.studies.descriptions import (
+    optimizer_code,
+    optimizer_settings,
+)
+from keras_sharpness.studies.executors.here import run_here
+from keras_sharpness.studies.measurement import MeasurementPlan
+from keras_sharpness.studies.member import Member, checked_seeds
+from keras_sharpness.studies.member_run import MemberRun
+from keras_sharpness.studies.opening import check_writable
 from keras_sharpness.studies.pairs import PATHS, pair_name
 from keras_sharpness.studies.progress import StudyProgress
 from keras_sharpness.studies.report import write_comparison
-from keras_sharpness.training.compiling import keras_optimizer
+from keras_sharpness.studies.study import Study
 
 _KINDS = ("small", "large")
 
@@ -120,13 +116,10 @@ def compare(
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, sections 2.2
         and 2.3.
     """
-    plan = MeasurementPlan() if plan is None else plan
     arguments.function("build_model", build_model, "that returns a keras.Model")
-    arguments.instance("plan", plan, MeasurementPlan, "a MeasurementPlan")
     arguments.instance("data", data, SampleData, "a ClassificationData")
-    arguments.text("name", name, optional=True)
     check_progress(progress)
-    seeds = _checked_seeds(seeds)
+    seeds = checked_seeds(seeds)
     most = len(data.x_train)
     large_batch = arguments.integer(
         "large_batch",
@@ -144,32 +137,33 @@ def compare(
     )
     epochs = arguments.integer("epochs", epochs, least=1)
     patience = arguments.integer("patience", patience, least=1, optional=True)
-    out = arguments.path("out", out)
-    optimizer_settings = _settings_of(optimizer)
-    model = build_from_seed(build_model, seeds[0])
-    # Refuses what cannot be measured before the first file is written.
-    objective = Target(model, data, plan, loss=loss).train
-    study_settings = {
-        "study": "compare",
-        "model": name or _name_in(pathlib.Path(out), model),
-        "num_weights": WeightLayout(model).size,
-        "data": data.name,
-        "num_train": len(data.x_train),
-        "num_test": len(data.x_test),
-        "small_batch": small_batch,
-        "large_batch": large_batch,
-        "epochs": epochs,
-        "patience": patience,
-        "optimizer": optimizer_settings,
-        "fingerprint": {
-            "data": digest_data(data),
-            "architecture": describe_model(model),
-            "loss": describe_objective_loss(objective),
-            "optimizer": _own_code(optimizer),
+    sizes = dict(zip(_KINDS, (small_batch, large_batch), strict=True))
+    study = _PairedStudy(
+        build_model,
+        data,
+        [
+            Member(
+                seed=seed,
+                batch_size=size,
+                labels={"batch": kind},
+                name=f"seed-{seed}-batch-{size}",
+            )
+            for seed in seeds
+            for kind, size in sizes.items()
+        ],
+        out=out,
+        plan=plan,
+        training={
+            "epochs": epochs,
+            "patience": patience,
+            "optimizer": optimizer,
+            "loss": loss,
         },
-    }
-    study = _opened(pathlib.Path(out), study_settings)
-    if "fingerprint" not in study.settings:
+        name=name,
+        sizes=sizes,
+    )
+    folder = study.prepare()
+    if "fingerprint" not in folder.settings:
         warnings.warn(
             f"{out} was made by a version that kept no digest of data, layers "
             "and loss, so whether they are those of this call cannot be told. "
@@ -177,101 +171,78 @@ def compare(
             UserWarning,
             stacklevel=2,
         )
-    sizes = dict(zip(_KINDS, (small_batch, large_batch), strict=True))
-    per_run = 1 + len(plan.names())
-    total = len(seeds) * (len(sizes) * per_run + len(PATHS))
-    pairs = []
-    with StudyProgress(total, show=progress) as bars:
-        for seed in seeds:
-            pair = {}
-            for kind, batch_size in sizes.items():
-                member = Member(
-                    build_model=build_model,
-                    data=data,
-                    seed=seed,
-                    kind=kind,
-                    batch_size=batch_size,
-                    epochs=epochs,
-                    patience=patience,
-                    optimizer=optimizer,
-                    loss=loss,
-                    plan=plan,
-                    folder=_run(
-                        study,
-                        f"seed-{seed}-batch-{batch_size}",
-                        {
-                            **study_settings,
-                            "seed": seed,
-                            "batch": kind,
-                            "batch_size": batch_size,
-                        },
-                    ),
-                )
-                if not member.folder.is_finished:
-                    _check_writable(study)
-                    for path in PATHS:
-                        study.remove(pair_name(path, seed))
-                member.train(bars)
-                if not member.is_measured:
-                    _check_writable(study)
-                member.measure(bars)
-                pair[kind] = member
-            _interpolate(study, seed, pair, bars)
-            pairs.append((seed, pair))
-    comparison = collect(study, pairs, plan, study_settings)
-    if study.is_writable:
-        write_comparison(study, comparison, pairs)
+    pairs = study.run_pairs(folder, seeds, progress=progress)
+    comparison = collect(folder, pairs, study.work)
+    if folder.is_writable:
+        write_comparison(folder, comparison, pairs)
     return comparison
 
 
-def _opened(out: pathlib.Path, settings: dict[str, Any]) -> StudyFolder:
-    """The study for writing, or one that is there and can be read only."""
-    try:
-        return StudyFolder.create_or_open(out, settings)
-    except NotWritableError:
-        if not (out / "study.json").is_file():
-            raise
-        return StudyFolder.open(out, settings)
+class _PairedStudy(Study):
+    """Members in pairs, with what lies between the two of a pair."""
 
+    def __init__(self, *args: Any, sizes: dict[str, int], **options: Any):
+        self._sizes = sizes
+        super().__init__(*args, kind="compare", **options)
 
-def _run(study: StudyFolder, name: str, settings: dict[str, Any]) -> RunFolder:
-    path = study.path_of(name)
-    try:
-        if study.is_writable or not path.exists():
-            return study.run(name, settings)
-    except NotWritableError:
-        if not (path / "run.json").is_file():
-            _check_writable(study)
-            raise
-    return RunFolder.open(path, settings)
+    def describe(
+        self, model: keras.Model, objective: Objective
+    ) -> dict[str, Any]:
+        """As every version of the package has described a comparison."""
+        found = super().describe(model, objective)
+        training = found.pop("training")
+        fingerprint = dict(found.pop("fingerprint"))
+        del fingerprint["training"]
+        optimizer = self.work_training["optimizer"]
+        return {
+            **found,
+            "small_batch": self._sizes["small"],
+            "large_batch": self._sizes["large"],
+            "epochs": training["epochs"],
+            "patience": training["patience"],
+            "optimizer": optimizer_settings(optimizer),
+            "fingerprint": {
+                **fingerprint,
+                "optimizer": optimizer_code(optimizer),
+            },
+        }
 
-
-def _check_writable(study: StudyFolder) -> None:
-    if not study.is_writable:
-        raise NotWritableError(
-            f"{study.path} cannot be written to, and is not finished. Copy it "
-            "to a folder that can, and pass that one (`--out`)."
-        )
-
-
-def _name_in(out: pathlib.Path, model: keras.Model) -> str:
-    """What the study calls the model, however often Keras numbers it anew."""
-    name = unnumbered_name(model)
-    if (out / "study.json").is_file():
-        stored = str(StudyFolder.open(out).settings.get("model"))
-        # As an earlier version kept it: `sequential_5`.
-        if re.fullmatch(rf"{re.escape(name)}(_\d+)?", stored):
-            return stored
-    return name
+    def run_pairs(
+        self, folder: StudyFolder, seeds: list[int], *, progress: bool
+    ) -> list[tuple[int, dict[str, MemberRun]]]:
+        """Runs all members, and interpolates between those of each seed."""
+        unfinished = self.unfinished()
+        runs = [MemberRun.open(self.work, m) for m in self.members]
+        steps = 1 + len(self.work.plan.names())
+        total = len(runs) * steps + len(seeds) * len(PATHS)
+        with StudyProgress(total, show=progress) as bars:
+            bars.skip(steps * (len(runs) - len(unfinished)))
+            if unfinished:
+                check_writable(folder)
+            for member, run in zip(self.members, runs, strict=True):
+                if run is None or not run.folder.is_finished:
+                    for path in PATHS:
+                        folder.remove(pair_name(path, member.seed))
+            run_here(self.work, unfinished, bars, keep_going=False)
+            pairs = []
+            for seed in seeds:
+                pair = {
+                    m.labels["batch"]: MemberRun.open(self.work, m)
+                    for m in self.members
+                    if m.seed == seed
+                }
+                _interpolate(folder, seed, pair, bars)
+                pairs.append((seed, pair))
+        return pairs
 
 
 def _interpolate(
     study: StudyFolder,
     seed: int,
-    pair: dict[str, Member],
+    pair: dict[str, MemberRun],
     bars: StudyProgress,
 ) -> None:
-    plan = pair["small"].plan
+    plan = pair["small"].work.plan
     settings = {
         **plan.settings("evaluation"),
         "runs": [pair[kind].folder.name for kind in _KINDS],
@@ -281,7 +252,7 @@ def _interpolate(
         if study.has(name, settings):
             bars.skip()
             continue
-        _check_writable(study)
+        check_writable(study)
         with bars.step(f"{path} interpolation, seed {seed}") as report:
             small, large = (pair[kind].target() for kind in _KINDS)
             line = interpolate(
@@ -292,40 +263,3 @@ def _interpolate(
                 progress=report,
             )
             study.write(name, line, settings)
-
-
-def _settings_of(
-    optimizer: str | keras.optimizers.Optimizer,
-) -> dict[str, Any]:
-    """The optimizer's class and configuration in JSON's types."""
-    optimizer = keras_optimizer(optimizer)
-    config = optimizer.get_config()
-    # Keras numbers the instances it makes: "adam_7" is no setting.
-    config.pop("name", None)
-    return {
-        "class_name": type(optimizer).__name__,
-        "config": {key: _plain(value) for key, value in config.items()},
-    }
-
-
-def _own_code(optimizer: str | keras.optimizers.Optimizer) -> dict[str, str]:
-    """What an optimizer and a schedule of the user's own do."""
-    optimizer = keras.optimizers.get(optimizer)
-    rate = getattr(optimizer, "_learning_rate", None)
-    return described_code(type(optimizer), type(rate))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
-        return keras.saving.serialize_keras_object(value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _checked_seeds(seeds: Any) -> list[int]:
-    """The seeds, or the first so many."""
-    if not isinstance(seeds, list | tuple | range) and not np.ndim(seeds):
-        return list(range(arguments.integer("seeds", seeds, least=1)))
-    found = [arguments.seed(seed, "seeds") for seed in seeds]
-    if not found or len(set(found)) != len(found):
-        raise arguments.refuse("seeds", seeds, "one seed or more, each once")
-    return found

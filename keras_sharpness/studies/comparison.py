@@ -8,6 +8,10 @@ import pandas as pd
 
 from keras_sharpness.result_types import typed
 from keras_sharpness.results import Result
+from keras_sharpness.studies.metrics import (
+    EPSILON_SHARPNESS,
+    described_columns,
+)
 from keras_sharpness.studies.paired_ratio import ratio_text
 from keras_sharpness.studies.verdict import (
     paired,
@@ -81,15 +85,16 @@ class Comparison(Result):
             A tidy DataFrame, the sharpness in percent.
         """
         frame = self.to_frame()
-        names = [name for name in frame if name.startswith("sharpness_")]
+        panels = {name: EPSILON_SHARPNESS.panel(name) for name in frame}
         keep = ["seed", "batch", "batch_size", "train_accuracy"]
         keep += ["test_accuracy", "train_loss", "test_loss"]
         parts = []
-        for name in names:
-            _, epsilon, space = name.split("_")
+        for name, panel in panels.items():
+            if panel is None:
+                continue
             part = frame[[n for n in keep if n in frame]].copy()
-            part["epsilon"] = float(epsilon)
-            part["space"] = space
+            part["epsilon"] = panel["epsilon"]
+            part["space"] = panel["space"]
             part["sharpness"] = frame[name]
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
@@ -155,16 +160,10 @@ class Comparison(Result):
             for row in _ROWS
             if row[0] in frame and frame[row[0]].notna().any()
         ]
-        for name in frame:
-            if name.startswith("sharpness_"):
-                _, epsilon, space = name.split("_")
-                where = "" if space == "full" else ", subspace"
-                label = f"φ, ε = {epsilon}{where} (%)"
-                rows.append((name, label, 1.0, "{:.4g}"))
-            if name.startswith("eigenvalue_"):
-                rank = name.split("_")[1]
-                label = f"eigenvalue {rank}"
-                rows.append((name, label, 1.0, "{:.4g}"))
+        rows += [
+            (column.name, column.label, 1.0, "{:.4g}")
+            for column in described_columns(list(frame))
+        ]
         rows.append(
             ("distance_from_start", "distance from start", 1.0, "{:.3g}")
         )

@@ -1,7 +1,7 @@
 """What a study measures of one trained model."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,20 +9,19 @@ import numpy as np
 
 from keras_sharpness import arguments
 from keras_sharpness.data import SampleData
-from keras_sharpness.metrics import (
-    Objective,
-    epsilon_sharpness,
-    hessian_eigenvalues,
-)
+from keras_sharpness.metrics import Objective
 from keras_sharpness.metrics.epsilon_sharpness import (
     NUM_STARTS,
     Maximizer,
     check_subspace_dim,
-    chosen_maximizer,
 )
 from keras_sharpness.metrics.loss.batch_norm import BatchNormMode
 from keras_sharpness.metrics.weights import WeightLayout
 from keras_sharpness.results import Result
+from keras_sharpness.studies.metrics import METRICS, Line, Metric, Settings
+
+# The measurement that every plan begins with.
+EVALUATION = "evaluation"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +36,10 @@ class Evaluation(Result):
         weight_norm: Float. ‖w‖₂.
         distance_from_start: Float. ‖w − w₀‖₂ from the initial weights, or None
             where they are not known.
+        gradient_norm: Float. ‖∇f‖₂ of the training loss, or None in files of
+            earlier versions.
+        train_data_loss: Float. The training loss without what regularisation
+            adds, or None in files of earlier versions.
     """
 
     train_loss: float
@@ -46,6 +49,8 @@ class Evaluation(Result):
     weight_norm: float
     distance_from_start: float | None
     objective: dict[str, Any]
+    gradient_norm: float | None = None
+    train_data_loss: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,9 @@ class MeasurementPlan:
         regularization: Bool. Whether regularisation is part of the loss.
         seed: Int.
         num_starts: Int. As in `epsilon_sharpness`.
+        measures: Sequence of the names of further metrics, e.g.
+            `("hessian_trace",)`, or a dict from names to settings, e.g.
+            `{"hessian_trace": {"num_probes": 50}}`.
 
     Raises:
         ValueError: For options out of range.
@@ -93,6 +101,9 @@ class MeasurementPlan:
     regularization: bool = True
     seed: int = 0
     num_starts: int = NUM_STARTS
+    measures: Mapping[str, Mapping[str, Any]] | Sequence[str] = (
+        dataclasses.field(default=(), hash=False)
+    )
 
     def __post_init__(self) -> None:
         checked = {
@@ -114,6 +125,7 @@ class MeasurementPlan:
                 "num_starts", self.num_starts, least=1
             ),
         }
+        checked["measures"] = _checked_measures(self.measures)
         for name in ("subspace_dim", "batch_size", "num_samples"):
             checked[name] = arguments.integer(
                 name, getattr(self, name), least=1, optional=True
@@ -157,27 +169,16 @@ class MeasurementPlan:
 
     def names(self) -> list[str]:
         """The names of the measurements, in order."""
-        return [name for name, _ in self._measurements()]
+        return [EVALUATION, *self._requests()]
 
     def settings(self, name: str) -> dict[str, Any]:
         """What the measurement `name` depends on, in JSON's types."""
         common = ("batch_norm", "batch_size", "num_samples", "regularization")
-        settings = {key: getattr(self, key) for key in common}
-        if name.startswith("epsilon"):
-            in_subspace = name.endswith("subspace")
-            settings |= {
-                "maximizer": chosen_maximizer(
-                    self.maximizer, in_subspace=in_subspace
-                ),
-                "seed": self.seed,
-                # Folders of earlier versions know one start, unnamed.
-                "num_starts": self.num_starts if self.num_starts > 1 else None,
-            }
-            if in_subspace:
-                settings["subspace_dim"] = self.subspace_dim
-        if name.startswith("hessian"):
-            settings |= {"k": self.num_eigenvalues, "seed": self.seed}
-        return settings
+        found = {key: getattr(self, key) for key in common}
+        if name != EVALUATION:
+            metric, settings = self._requests()[name]
+            found |= metric.stored(settings)
+        return found
 
     def run(
         self, name: str, target: "Target", progress: Callable | None = None
@@ -190,46 +191,85 @@ class MeasurementPlan:
             progress: As in the functions of `keras_sharpness.metrics`.
 
         Returns:
-            An `Evaluation`, `EpsilonSharpness` or `Eigenvalues`.
+            An `Evaluation`, or what the metric's function returns, e.g. an
+            `EpsilonSharpness` or `Eigenvalues`.
         """
-        return dict(self._measurements())[name](target, progress)
+        if name == EVALUATION:
+            return target.evaluate()
+        metric, settings = self._requests()[name]
+        return metric.measure(target.train, settings, progress)
 
-    def _measurements(self) -> Iterator[tuple[str, Callable]]:
-        yield "evaluation", lambda target, _: target.evaluate()
-        for epsilon in self.epsilons:
-            for space in ("full", "subspace"):
-                dim = self.subspace_dim if space == "subspace" else None
-                if space == "full" or dim is not None:
-                    yield (
-                        f"epsilon_sharpness-{epsilon:g}-{space}",
-                        self._sharpness(epsilon, dim),
-                    )
-        if self.num_eigenvalues:
-            yield "hessian_eigenvalues", self._eigenvalues
+    def kind(self, name: str) -> type[Result]:
+        """The class of a measurement's result.
 
-    def _sharpness(self, epsilon: float, dim: int | None) -> Callable:
-        def measure(target: "Target", progress: Callable | None) -> Result:
-            return epsilon_sharpness(
-                target.train,
-                epsilon=epsilon,
-                subspace_dim=dim,
-                maximizer=self.maximizer,
-                num_starts=self.num_starts,
-                seed=self.seed,
-                progress=progress,
-            ).without_vectors()
+        Args:
+            name: Str, one of `names()`.
 
-        return measure
+        Returns:
+            Class.
+        """
+        if name == EVALUATION:
+            return Evaluation
+        return self._requests()[name][0].result()
 
-    def _eigenvalues(
-        self, target: "Target", progress: Callable | None
-    ) -> Result:
-        return hessian_eigenvalues(
-            target.train,
-            k=self.num_eigenvalues,
-            seed=self.seed,
-            progress=progress,
-        )
+    def values(self, name: str, result: Any) -> dict[str, float]:
+        """The numbers of a measurement, by the columns of a study's table.
+
+        Args:
+            name: Str, one of `names()` but for the evaluation.
+            result: What `run` returned.
+
+        Returns:
+            Dict.
+        """
+        metric, settings = self._requests()[name]
+        return metric.values(result, settings)
+
+    def lines(self, name: str, result: Any) -> list[Line]:
+        """A measurement as the command line prints it.
+
+        Args:
+            name: Str, one of `names()` but for the evaluation.
+            result: What `run` returned.
+
+        Returns:
+            List of `Line`.
+        """
+        metric, settings = self._requests()[name]
+        return metric.lines(result, settings)
+
+    def _requests(self) -> dict[str, tuple[Metric, Settings]]:
+        """What is asked of the table, by the names in a run's folder."""
+        fields = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self)
+        }
+        return {
+            metric.file_name(settings): (metric, settings)
+            for metric in METRICS
+            for settings in metric.requests(fields)
+        }
+
+
+def _checked_measures(given: Any) -> dict[str, dict[str, Any]]:
+    """Names of the table's further metrics, each with its settings."""
+    known = {metric.name: metric for metric in METRICS if metric.options}
+    must = f"names among {', '.join(known)}, or a dict of their settings"
+    if isinstance(given, str) or not isinstance(given, Mapping | Sequence):
+        raise arguments.refuse("measures", given, must)
+    settings = (
+        dict(given)
+        if isinstance(given, Mapping)
+        else {name: {} for name in given}
+    )
+    for name, options in settings.items():
+        if name not in known or not isinstance(options, Mapping):
+            raise arguments.refuse("measures", given, must)
+    # In the table's order, whatever the caller's.
+    return {
+        name: metric.check(dict(settings[name]))
+        for name, metric in known.items()
+        if name in settings
+    }
 
 
 class Target:
@@ -270,8 +310,10 @@ class Target:
         if start is not None:
             start = layout.check(start, "start")
         count = plan.num_samples
-        self.train = Objective(
-            model, data.x_train[:count], data.y_train[:count], **options
+        samples = data.x_train[:count], data.y_train[:count]
+        self.train = Objective(model, *samples, **options)
+        self._without_regularization = lambda: Objective(
+            model, *samples, **{**options, "regularization": False}
         )
         self.test = Objective(
             model,
@@ -285,10 +327,14 @@ class Target:
     def evaluate(self) -> Evaluation:
         """Loss and accuracy on both splits, and the weights' whereabouts."""
         train, test = self.train.evaluate(), self.test.evaluate()
-        w = WeightLayout(self.train.model).read()
+        model = self.train.model
+        w = WeightLayout(model).read()
         distance = None
         if self._start is not None:
             distance = float(np.linalg.norm(w - self._start))
+        data_loss = train["loss"]
+        if self.train.regularization and is_regularized(model):
+            data_loss = self._without_regularization().evaluate()["loss"]
         return Evaluation(
             train_loss=train["loss"],
             train_accuracy=train.get("accuracy"),
@@ -297,4 +343,21 @@ class Target:
             weight_norm=float(np.linalg.norm(w)),
             distance_from_start=distance,
             objective=self.train.settings,
+            gradient_norm=float(np.linalg.norm(self.train.gradient())),
+            train_data_loss=data_loss,
         )
+
+
+def is_regularized(model: keras.Model) -> bool:
+    """Whether the layers of a model add to its loss what weights cost.
+
+    Args:
+        model: `keras.Model`, built.
+
+    Returns:
+        Bool.
+    """
+    return any(
+        getattr(variable, "regularizer", None) is not None
+        for variable in model.trainable_variables
+    )

@@ -1,154 +1,135 @@
-"""One training of a comparison, with everything that is measured of it."""
+"""One training of a study: what sets it apart from the others."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-import keras
+import numpy as np
 
-from keras_sharpness.data import SampleData
-from keras_sharpness.metrics.weights import WeightLayout
-from keras_sharpness.runs import RunFolder, RunFolderError
-from keras_sharpness.saving import ModelFileError, load_weights
-from keras_sharpness.studies.measurement import MeasurementPlan, Target
-from keras_sharpness.studies.progress import StudyProgress
-from keras_sharpness.training import train
+from keras_sharpness import arguments
+from keras_sharpness.runs.checks import checked_name
+from keras_sharpness.studies.descriptions import (
+    checked_training,
+    described,
+    described_training,
+)
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Member:
-    """One run of a comparison: trained once, measured once.
+    """One training of a study: what sets it apart from the others.
 
-    Attributes:
-        build_model: Callable that returns a built `keras.Model`.
-        data: `SampleData`.
-        seed: Int.
-        kind: Str. `"small"` or `"large"`.
-        batch_size: Int.
-        epochs: Int.
-        patience: Int or None.
-        optimizer: Str or `keras.optimizers.Optimizer`.
-        loss: As in `keras.Model.compile`, or None for the compiled one.
-        plan: `MeasurementPlan`.
-        folder: `RunFolder` that holds what is finished.
+    Args:
+        seed: Int. Of the initial weights, the order of samples and dropout.
+        batch_size: As in `ks.train`.
+        training: Dict of further arguments of `ks.train`, which take the
+            place of those of the whole study.
+        labels: Dict from names of columns to numbers or texts, which tell the
+            members apart in tables; their names are not those of results.
+        start: Str. The name of a member whose final weights this one starts
+            from; None starts from those that `build_model` returns.
+        name: Str. The name of the member's folder; by default it is made of
+            the seed, the batch size and the labels.
+
+    Raises:
+        ValueError: If one of them does not fit.
+
+    Example:
+
+    ```python
+    from keras_sharpness.studies import Member
+
+    small = Member(seed=0, batch_size=16, training={"epochs": 3})
+    large = Member(seed=0, batch_size=2000, start=small.name)
+    assert (small.name, large.name) == (
+        "seed-0-batch-16", "seed-0-batch-2000-from-seed-0-batch-16",
+    )
+    ```
     """
 
-    build_model: Callable[[], keras.Model]
-    data: SampleData
     seed: int
-    kind: str
-    batch_size: int
-    epochs: int
-    patience: int | None
-    optimizer: Any
-    loss: Any
-    plan: MeasurementPlan
-    folder: RunFolder
-    _target: Target | None = None
+    batch_size: Any
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    start: str | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        arguments.text("start", self.start, optional=True)
+        arguments.text("name", self.name, optional=True)
+        checked = {
+            "seed": arguments.seed(self.seed),
+            "training": checked_training(self.training),
+            "labels": _checked_labels(self.labels),
+        }
+        if self.name is None:
+            checked["name"] = self._made_name()
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        checked_name(self.name)
 
     @property
     def label(self) -> str:
-        """What to call the run while it is under way."""
-        return f"seed {self.seed}, batch {self.batch_size}"
+        """What to call the training while it is under way."""
+        more = [
+            value if isinstance(value, str) else f"{name} {value}"
+            for name, value in self.labels.items()
+        ]
+        return ", ".join([f"seed {self.seed}", *self._batch(" "), *more])
 
-    def train(self, bars: StudyProgress) -> None:
-        """Trains, or goes on, unless the run is finished."""
-        if self.folder.is_finished:
-            bars.skip()
-            return
-        # What was measured of a model that was trained before and is gone.
-        for name in self.folder.measurements():
-            self.folder.remove(name)
-        model = build_from_seed(self.build_model, self.seed)
-        if self.folder.initial_weights_path.exists():
-            self._load_start(model)
-        else:
-            self.folder.save_initial(model)
-        with bars.step(f"training, {self.label}") as report:
-            history = train(
-                model,
-                self.data.x_train,
-                self.data.y_train,
-                batch_size=self.batch_size,
-                epochs=self.epochs,
-                patience=self.patience,
-                optimizer=self.optimizer,
-                loss=self.loss,
-                validation_data=(self.data.x_test, self.data.y_test),
-                seed=self.seed,
-                checkpoint=self.folder.checkpoint_path,
-                progress=report,
-            )
-        self.folder.save_history(history)
-        self.folder.save_model(model)
-        # Only now: a kill before this line finds the checkpoint again.
-        self.folder.checkpoint_path.unlink(missing_ok=True)
+    def settings(self) -> dict[str, Any]:
+        """What the member is, in JSON's types, beside the study's settings."""
+        found = {
+            "seed": self.seed,
+            **self.labels,
+            "batch_size": described(self.batch_size),
+        }
+        if self.training:
+            found["training"] = described_training(self.training)
+        if self.start is not None:
+            found["start"] = self.start
+        return found
 
-    @property
-    def is_measured(self) -> bool:
-        """Whether no measurement is missing."""
-        return all(
-            self.folder.has(name, self.plan.settings(name))
-            for name in self.plan.names()
-        )
+    def _made_name(self) -> str:
+        parts = [f"seed-{self.seed}", *self._batch("-")]
+        parts += [f"{name}-{value}" for name, value in self.labels.items()]
+        if self.start is not None:
+            parts.append(f"from-{self.start}")
+        return "-".join(parts).replace(" ", "_")
 
-    def measure(self, bars: StudyProgress) -> None:
-        """Takes the measurements that are not there yet."""
-        for name in self.plan.names():
-            settings = self.plan.settings(name)
-            if self.folder.has(name, settings):
-                bars.skip()
-                continue
-            with bars.step(f"{name}, {self.label}") as report:
-                result = self.plan.run(name, self.target(), report)
-                self.folder.write(name, result, settings)
-
-    def target(self) -> Target:
-        """The trained model with its objectives, loaded once."""
-        if self._target is None:
-            start = build_from_seed(self.build_model, self.seed)
-            if self.folder.initial_weights_path.exists():
-                self._load_start(start)
-            self._target = Target(
-                self.folder.load_model(),
-                self.data,
-                self.plan,
-                loss=self.loss,
-                start=WeightLayout(start).read(),
-            )
-        return self._target
-
-    def _load_start(self, model: keras.Model) -> None:
-        path = self.folder.initial_weights_path
-        try:
-            load_weights(model, path)
-        except ModelFileError as error:
-            raise RunFolderError(
-                f"{error} If it is damaged, delete it: the same weights are "
-                "made again from the seed."
-            ) from error
+    def _batch(self, separator: str) -> list[str]:
+        """A schedule has no short name; its label is the caller's."""
+        if isinstance(self.batch_size, int):
+            return [f"batch{separator}{self.batch_size}"]
+        return []
 
 
-def build_from_seed(
-    build_model: Callable[[], keras.Model], seed: int
-) -> keras.Model:
-    """The model that `build_model` returns under Keras' global seed.
+def _checked_labels(labels: Any) -> dict[str, Any]:
+    must = "a dict from names to numbers or texts"
+    arguments.instance("labels", labels, Mapping, must)
+    for name, value in labels.items():
+        if not isinstance(name, str) or not isinstance(
+            value, str | int | float | bool | None
+        ):
+            raise arguments.refuse("labels", labels, must)
+    return dict(labels)
+
+
+def checked_seeds(seeds: Any) -> list[int]:
+    """The seeds, or the first so many.
 
     Args:
-        build_model: Callable without arguments.
-        seed: Int.
+        seeds: Int, how many, or a sequence of the seeds themselves.
 
     Returns:
-        A `keras.Model`.
+        List of int.
 
     Raises:
-        ValueError: If it returns something else.
+        ValueError: If it is neither, or a seed comes twice.
     """
-    keras.utils.set_random_seed(seed)
-    model = build_model()
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "`build_model` must return a keras.Model. Received: "
-            f"{type(model).__name__}."
-        )
-    return model
+    if not isinstance(seeds, list | tuple | range) and not np.ndim(seeds):
+        return list(range(arguments.integer("seeds", seeds, least=1)))
+    found = [arguments.seed(seed, "seeds") for seed in seeds]
+    if not found or len(set(found)) != len(found):
+        raise arguments.refuse("seeds", seeds, "one seed or more, each once")
+    return found

@@ -9,6 +9,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -35,17 +36,7 @@ class StudyProgress:
         self._done = 0
         self._console = Console(stderr=True)
         self._show = show
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("remaining"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-            disable=not (show and self._console.is_terminal),
-        )
+        self._bars = _bars(self._console, show)
 
     def __enter__(self) -> "StudyProgress":
         """Starts the bars."""
@@ -95,3 +86,87 @@ class StudyProgress:
                 markup=False,
                 highlight=False,
             )
+
+
+class MemberProgress:
+    """Shows how many members of a study have ended, and which ones run.
+
+    Args:
+        total: Int. Number of members.
+        show: Bool. Whether to show anything.
+    """
+
+    def __init__(self, total: int, *, show: bool = True):
+        self._total = arguments.integer("total", total, least=0)
+        self._done = 0
+        self._show = show
+        self._console = Console(stderr=True)
+        self._bars = _bars(self._console, show)
+        self._running: dict[str, tuple[TaskID, float]] = {}
+
+    def __enter__(self) -> "MemberProgress":
+        """Starts the bars."""
+        with contextlib.ExitStack() as stack:
+            self.check_interrupts = stack.enter_context(kept_interrupts())
+            stack.enter_context(self._bars)
+            self._study = self._bars.add_task("study", total=self._total)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Takes the bars away, also after an exception."""
+        self._open.__exit__(*exception)
+
+    def begin(self, member: str) -> None:
+        """A member has begun to run.
+
+        Args:
+            member: Str. What to call it.
+        """
+        task = self._bars.add_task(member, total=None)
+        self._running[member] = task, time.perf_counter()
+
+    def drop(self, member: str) -> float:
+        """A member runs no more, and has not ended.
+
+        Args:
+            member: Str.
+
+        Returns:
+            Float. The seconds since it began.
+        """
+        task, clock = self._running.pop(member)
+        self._bars.remove_task(task)
+        return time.perf_counter() - clock
+
+    def end(self, member: str, how: str = "") -> None:
+        """A member has ended.
+
+        Args:
+            member: Str.
+            how: Str. `"failed"`, or nothing.
+        """
+        seconds = self.drop(member)
+        self._done += 1
+        self._bars.advance(self._study)
+        if self._show and (how or not self._console.is_terminal):
+            self._console.print(
+                f"[{self._done}/{self._total}] {member}"
+                f"{f', {how}' if how else ''} ({seconds:.1f} s)",
+                markup=False,
+                highlight=False,
+            )
+
+
+def _bars(console: Console, show: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("remaining"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not (show and console.is_terminal),
+    )

@@ -13,7 +13,8 @@ from keras_sharpness.charts import (
 from keras_sharpness.files import write_atomically
 from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies.comparison import Comparison
-from keras_sharpness.studies.member import Member
+from keras_sharpness.studies.member_run import MemberRun
+from keras_sharpness.studies.metrics import HESSIAN_EIGENVALUES
 from keras_sharpness.studies.pairs import PATHS, pair_name
 
 _SHARPNESS = (
@@ -43,14 +44,14 @@ _BATCH_NORM = {
 def write_comparison(
     study: StudyFolder,
     comparison: Comparison,
-    pairs: list[tuple[int, dict[str, Member]]],
+    pairs: list[tuple[int, dict[str, MemberRun]]],
 ) -> None:
     """Writes `report.html`, `table.csv` and `comparison.json`.
 
     Args:
         study: The `StudyFolder`.
         comparison: The `Comparison` of its runs.
-        pairs: List of (seed, dict from `"small"` and `"large"` to `Member`).
+        pairs: List of (seed, dict from `"small"` and `"large"` to `MemberRun`).
     """
     csv = comparison.to_frame().to_csv(index=False)
     write_atomically(study.path_of("table.csv"), csv.encode())
@@ -74,9 +75,9 @@ def write_comparison(
 def _sections(
     study: StudyFolder,
     comparison: Comparison,
-    pairs: list[tuple[int, dict[str, Member]]],
+    pairs: list[tuple[int, dict[str, MemberRun]]],
 ) -> list[Section]:
-    sizes = {kind: member.batch_size for kind, member in pairs[0][1].items()}
+    sizes = {kind: run.member.batch_size for kind, run in pairs[0][1].items()}
     names = {kind: f"{kind} batch {size}" for kind, size in sizes.items()}
     summary = comparison.summary()
     mode = comparison.settings["plan"]["batch_norm"]
@@ -139,9 +140,9 @@ def _sections(
             )
         )
     histories = {
-        f"{names[kind]}, seed {seed}": member.folder.history()
+        f"{names[kind]}, seed {seed}": run.folder.history()
         for seed, pair in pairs
-        for kind, member in pair.items()
+        for kind, run in pair.items()
     }
     sections.append(
         Section(
@@ -157,19 +158,19 @@ def _sections(
 
 
 def _eigenvalues(
-    pairs: list[tuple[int, dict[str, Member]]],
+    pairs: list[tuple[int, dict[str, MemberRun]]],
 ) -> pd.DataFrame | None:
     rows = []
     for seed, pair in pairs:
-        for kind, member in pair.items():
-            if "hessian_eigenvalues" not in member.plan.names():
+        for kind, run in pair.items():
+            if HESSIAN_EIGENVALUES.name not in run.work.plan.names():
                 return None
-            result = member.folder.read("hessian_eigenvalues")
+            result = run.folder.read(HESSIAN_EIGENVALUES.name)
             rows += [
                 {
                     "seed": seed,
                     "batch": kind,
-                    "batch_size": member.batch_size,
+                    "batch_size": run.member.batch_size,
                     "eigenvalue": float(value),
                     "residual": float(residual),
                     "converged": bool(converged),

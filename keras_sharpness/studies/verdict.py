@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from keras_sharpness.studies.metrics import described_columns
 from keras_sharpness.studies.paired_ratio import (
     PairedRatio,
     ratio_text,
@@ -56,20 +57,10 @@ def sharpness_measures(frame: pd.DataFrame) -> list[Measure]:
     Returns:
         List of `Measure`, in the order of the columns.
     """
-    found = []
-    for column in frame:
-        if column.startswith("sharpness_"):
-            _, epsilon, space = column.split("_")
-            where = "full space" if space == "full" else "subspace"
-            name = f"φ at ε = {epsilon} in the {where}"
-        elif column.startswith("eigenvalue_"):
-            rank = column.removeprefix("eigenvalue_")
-            name = f"Hessian eigenvalue {rank}"
-        else:
-            continue
-        is_local = not column.endswith("_full")
-        found.append(Measure(name, paired(frame, column), is_local))
-    return found
+    return [
+        Measure(column.words, paired(frame, column.name), column.is_local)
+        for column in described_columns(list(frame))
+    ]
 
 
 def verdict_on_sharpness(frame: pd.DataFrame) -> list[str]:
