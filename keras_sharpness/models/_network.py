@@ -1,4 +1,4 @@
-"""What the six networks share: layer groups, checks, compilation, saving."""
+"""What the networks share: layer groups, checks, compilation, saving."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -33,6 +33,16 @@ class Blocks:
             name=name,
         )(x)
         return self._normalized_relu(x, name=name)
+
+    def plain_dense(self, x: Any, units: int, *, name: str) -> Any:
+        """Dense - ReLU, (batch, units)."""
+        x = keras.layers.Dense(
+            units,
+            kernel_initializer=self._glorot_uniform(),
+            dtype=self._policy,
+            name=name,
+        )(x)
+        return keras.layers.ReLU(dtype=self._policy, name=f"{name}_relu")(x)
 
     def convolution(
         self, x: Any, filters: int, kernel_size: int, *, name: str
@@ -97,7 +107,7 @@ class Blocks:
 
 
 class Network(keras.Model):
-    """Base of the networks of Keskar et al. (2017).
+    """Base of the networks of Keskar et al. (2017), and of a small one.
 
     Builds the functional graph input -> `body` -> logits, so that the model
     is built and saves by its configuration, and compiles it as the paper

@@ -242,7 +242,7 @@ def test_two_outputs_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare", "--network=f9"], "one of F1, F2, C1, C2, C3, C4"),
+        (["compare", "--network=f9"], "one of F1, F2, C1, C2, C3, C4, S1"),
         (["compare", "--dataset=none.npz"], "none.npz"),
         (["compare", "--epsilon=0"], "must be a positive, finite number"),
         (["compare", "--small-batch=500"], "must be smaller"),

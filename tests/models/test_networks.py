@@ -46,6 +46,20 @@ def test_dense_layers_stand_in_the_paper_s_order(
     ]
 
 
+def test_small_network_has_no_batch_normalisation():
+    model = models.S1()
+    assert [described(layer) for layer in model.layers] == [
+        ("InputLayer",),
+        ("Flatten",),
+        ("Dense", 64),
+        ("ReLU",),
+        ("Dense", 32),
+        ("ReLU",),
+        ("Dense", 10),
+    ]
+    assert model.count_params() == 785 * 64 + 65 * 32 + 33 * 10
+
+
 @pytest.mark.parametrize(
     ("network", "input_shape", "num_classes", "num_parameters"),
     [
@@ -227,7 +241,7 @@ def test_every_name_gives_its_class():
 
 
 def test_unknown_name_lists_the_right_ones():
-    with pytest.raises(ValueError, match=r"F1, F2, C1, C2, C3, C4.*'C5'"):
+    with pytest.raises(ValueError, match=r"F1, F2, C1, C2, C3, C4, S1.*'C5'"):
         models.get("C5")
 
 
