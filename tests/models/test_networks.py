@@ -234,7 +234,7 @@ def test_other_images_and_classes_of_deep_networks():
 
 
 def test_every_name_gives_its_class():
-    assert models.NAMES == ("F1", "F2", "C1", "C2", "C3", "C4")
+    assert models.NAMES == ("F1", "F2", "C1", "C2", "C3", "C4", "S1")
     for name in models.NAMES:
         assert models.get(name).__name__ == name
         assert models.get(name.lower()) is getattr(models, name)
