@@ -1,5 +1,6 @@
 """Results as Altair charts, files and reports."""
 
+from keras_sharpness.charts.batch_sizes import batch_size_chart
 from keras_sharpness.charts.bundle import bundle_chart
 from keras_sharpness.charts.connection import connection_chart
 from keras_sharpness.charts.density import density_chart
@@ -16,6 +17,7 @@ from keras_sharpness.charts.training import training_chart
 
 __all__ = [
     "Section",
+    "batch_size_chart",
     "bundle_chart",
     "chart_config",
     "connection_chart",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from keras_sharpness.cli.errors import one_line_errors
+from keras_sharpness.cli.networks import check_classes
 from keras_sharpness.cli.options import make_plan, shared_options
 
 
@@ -78,7 +79,7 @@ def _compare(values: dict[str, Any]) -> None:
     values, plan = make_plan(values)
     network = models.get(values["network"])
     dataset = data.load(values["dataset"], data_dir=values["data_dir"])
-    _check_classes(dataset, values["network"])
+    check_classes(dataset, values["network"])
     small = values["small_batch"]
     large = values["large_batch"]
     if large is None:
@@ -123,25 +124,6 @@ def _compare(values: dict[str, Any]) -> None:
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _check_classes(dataset: Any, network: str) -> None:
-    """Refuses what the networks of Keskar et al. cannot be trained on."""
-    found = None
-    if not hasattr(dataset, "num_classes"):
-        y = dataset.y_train
-        found = f"targets of dtype {y.dtype}, shape {y.shape}"
-    elif dataset.x_train.dtype.kind != "f":
-        x = dataset.x_train
-        found = f"samples of dtype {x.dtype}, shape {x.shape}"
-    if found is not None:
-        raise ValueError(
-            f"{network.upper()} and the other networks of `compare` tell "
-            "classes apart, of samples that are floats or pixels. "
-            f"{dataset.name} has {found}. Compare a network and loss of your "
-            "own in Python, with `ks.studies.compare(build_model, "
-            "ks.data.load_npz(path), ...)`."
-        )
 
 
 def _table(summary: Any, comparison: Any) -> Any:

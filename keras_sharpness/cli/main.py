@@ -10,6 +10,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_sharpness.cli.compare import compare
 from keras_sharpness.cli.measure import measure
+from keras_sharpness.cli.member import member
+from keras_sharpness.cli.sweep import sweep
 from keras_sharpness.version import __version__
 
 
@@ -21,3 +23,5 @@ def main() -> None:
 
 main.add_command(compare)
 main.add_command(measure)
+main.add_command(member)
+main.add_command(sweep)

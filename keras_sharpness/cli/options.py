@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import ast
 import pathlib
 from collections.abc import Callable
 
@@ -59,6 +60,14 @@ _SHARED = [
         help="How many of the largest Hessian eigenvalues; 0 for none.",
     ),
     click.option(
+        "--measure",
+        "measures",
+        multiple=True,
+        metavar="NAME[:SETTING=VALUE]",
+        help="A further metric, e.g. hessian_trace or "
+        "hessian_trace:num_probes=50; may be repeated.",
+    ),
+    click.option(
         "--batch-norm",
         type=click.Choice(["inference", "batch", "recalibrate"]),
         default="inference",
@@ -112,5 +121,22 @@ def make_plan(values: dict) -> tuple[dict, object]:
         subspace_dim=values.pop("subspace_dim") or None,
         batch_size=values.pop("measure_batch_size"),
         num_samples=values.pop("num_samples"),
+        measures=dict(map(_measure, values.pop("measures"))),
     )
     return values, plan
+
+
+def _measure(text: str) -> tuple[str, dict]:
+    """The name and the settings of a metric, from `name:a=1,b=2`."""
+    name, _, settings = text.partition(":")
+    found = {}
+    for part in filter(None, settings.split(",")):
+        setting, _, value = part.partition("=")
+        try:
+            found[setting] = ast.literal_eval(value)
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(
+                "`--measure` must be NAME or NAME:SETTING=NUMBER. Received: "
+                f"{text}. Pass e.g. `--measure hessian_trace:num_probes=50`."
+            ) from error
+    return name, found

@@ -6,17 +6,20 @@ import lazy_loader
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "batch_size_sweep": ["batch_size_sweep"],
         "compare": ["compare"],
         "comparison": ["Comparison"],
         "member": ["Member"],
         "measurement": ["Evaluation", "MeasurementPlan", "Target"],
         "progress": ["StudyProgress"],
         "study": ["Study"],
+        "sweep_result": ["BatchSizeSweep"],
         "study_result": ["StudyResult"],
     },
 )
 
 __all__ = [
+    "BatchSizeSweep",
     "Comparison",
     "Evaluation",
     "MeasurementPlan",
@@ -25,5 +28,6 @@ __all__ = [
     "StudyProgress",
     "StudyResult",
     "Target",
+    "batch_size_sweep",
     "compare",
 ]

@@ -81,6 +81,7 @@ class Study:
         members: Tuple of `Member`.
         work: The `Work` that executors are given.
         work_training: Dict of the checked arguments of `ks.train`.
+        out: Path of the study's folder.
         folder: `StudyFolder`, once it has been prepared.
 
     Raises:
@@ -152,7 +153,7 @@ class Study:
         ):
             self.work_training.setdefault("epochs", 20)
         self._build_model, self._data, self._plan = build_model, data, plan
-        self._out = pathlib.Path(arguments.path("out", out))
+        self.out = pathlib.Path(arguments.path("out", out))
         self._name, self._kind, self._recipe = name, kind, recipe
         for member in self.members:
             _check_batch(member.batch_size, len(data.x_train))
@@ -167,7 +168,7 @@ class Study:
             training=self.work_training,
             members=self.members,
             settings=self.describe(model, objective),
-            out=self._out,
+            out=self.out,
         )
         self.folder: StudyFolder | None = None
 
@@ -180,7 +181,7 @@ class Study:
         Raises:
             RunFolderError: If `out` cannot be written, or holds another study.
         """
-        self.folder = open_study(self._out, dict(self.work.settings))
+        self.folder = open_study(self.out, dict(self.work.settings))
         if self._recipe is not None and self.folder.is_writable:
             content = {
                 "recipe": self._recipe,
@@ -247,7 +248,7 @@ class Study:
             name, reason = next(iter(result.failures.items()))
             raise ValueError(
                 f"All {len(result.failures)} trainings failed; {name}: "
-                f"{reason} Their tracebacks are in {self._out}."
+                f"{reason} Their tracebacks are in {self.out}."
             )
         return result
 
@@ -328,7 +329,7 @@ class Study:
                 "seeds": sorted({member.seed for member in self.members}),
                 "plan": dataclasses.asdict(self._plan),
             },
-            folder=str(self._out),
+            folder=str(self.out),
         )
 
     def describe(
@@ -346,7 +347,7 @@ class Study:
         data = self._data
         return {
             "study": self._kind,
-            "model": self._name or model_name(self._out, model),
+            "model": self._name or model_name(self.out, model),
             "num_weights": WeightLayout(model).size,
             "data": data.name,
             "num_train": len(data.x_train),
@@ -375,7 +376,7 @@ class Study:
     @contextmanager
     def _driving(self) -> Iterator[None]:
         """One process at a time runs a study as a whole."""
-        place = self._out / _DRIVER
+        place = self.out / _DRIVER
         with as_folder_error(place, "written"):
             place.mkdir(exist_ok=True)
         try:
@@ -383,7 +384,7 @@ class Study:
         except RunFolderError as error:
             owner = str(error).partition("in use by ")[2].partition(". ")[0]
             raise RunFolderError(
-                f"{self._out} is being run by {owner} already. Wait for it or "
+                f"{self.out} is being run by {owner} already. Wait for it or "
                 "stop it, or pass another folder (`--out`)."
             ) from error
         try:

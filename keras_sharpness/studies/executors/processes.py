@@ -45,7 +45,7 @@ class _Worker:
 
     @classmethod
     def start(cls, name: str, content: bytes, threads: int) -> "_Worker":
-        errors = tempfile.TemporaryFile()
+        errors = tempfile.TemporaryFile()  # noqa: SIM115  # it outlives this
         process = subprocess.Popen(
             [sys.executable, "-m", "keras_sharpness.studies.executors.worker"],
             stdin=subprocess.PIPE,

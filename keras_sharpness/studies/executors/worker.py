@@ -25,7 +25,7 @@ def main() -> None:
     if len(content) < length:
         sys.exit(INTERRUPTED)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
+    threading.Thread(target=_watch, daemon=True).start()
     try:
         from keras_sharpness.studies.executors.payload import run_packed
 
@@ -39,12 +39,14 @@ def main() -> None:
         sys.exit(FAILED)
 
 
-def _watch(pipe) -> None:
+def _watch() -> None:
     """Interrupts the work when the driver closes the pipe, or is no more."""
-    pipe.read()
+    # Not through the buffer, whose lock Python wants when it ends.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(PATIENCE_SECONDS)
-    os._exit(INTERRUPTED)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

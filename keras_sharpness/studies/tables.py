@@ -1,0 +1,73 @@
+"""Tables of texts for papers and pages."""
+
+import pandas as pd
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "%": r"\%",
+    "&": r"\&",
+    "_": r"\_",
+    "#": r"\#",
+    "$": r"\$",
+    "±": r"$\pm$",
+    "φ": r"$\varphi$",
+    "ε": r"$\varepsilon$",
+    "λ": r"$\lambda$",
+    "≤": r"$\le$",
+    "–": "--",
+    "−": "$-$",
+    "‖": r"$\Vert$",
+    "₀": "$_0$",
+}
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table of texts in GitHub's Markdown.
+
+    Args:
+        table: DataFrame of texts; the index is the first column.
+
+    Returns:
+        Str.
+    """
+    columns = [table.index.name or "", *map(str, table.columns)]
+    rows = [[str(index), *map(str, row)] for index, row in _rows(table)]
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    cells = ([text.replace("|", "\\|") for text in line] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def latex_table(table: pd.DataFrame) -> str:
+    """A table of texts in LaTeX, with the rules of booktabs.
+
+    Args:
+        table: DataFrame of texts; the index is the first column.
+
+    Returns:
+        Str, a `tabular`.
+    """
+    columns = [table.index.name or "", *map(str, table.columns)]
+
+    def line(cells: list[str]) -> str:
+        return f"{' & '.join(map(_latex, cells))} \\\\"
+
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
+            r"\toprule",
+            line(columns),
+            r"\midrule",
+            *(line([str(i), *map(str, row)]) for i, row in _rows(table)),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def _rows(table: pd.DataFrame) -> list[tuple]:
+    return list(zip(table.index, table.to_numpy().tolist(), strict=True))
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
