@@ -8,6 +8,8 @@ import pandas as pd
 from keras_sharpness.results import Result
 from keras_sharpness.studies.metrics import Column, described_columns
 
+_MOST_NAMES = 3
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class StudyResult(Result):
@@ -55,9 +57,10 @@ class StudyResult(Result):
             parts.append(f"{len(self.missing)} have not been run")
         without = [r["member"] for r in self.rows if r["converged"] is False]
         if without:
+            more = ", …" * (len(without) > _MOST_NAMES)
             parts.append(
                 f"{len(without)} ended before they reached the loss they were "
-                f"to reach: {', '.join(without)}"
+                f"to reach: {', '.join(without[:_MOST_NAMES])}{more}"
             )
         return f"{'; '.join(parts).rstrip('.')}."
 

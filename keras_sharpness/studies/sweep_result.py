@@ -41,12 +41,16 @@ class BatchSizeSweep(StudyResult):
         """The trainings that count: those that reached the loss they were to.
 
         Returns:
-            A DataFrame, one row per training.
+            A DataFrame, one row per training; all, where none has reached it.
         """
         frame = self.to_frame()
-        if frame.empty:
+        if not self._some_reached:
             return frame
-        return frame[[value is not False for value in frame["converged"]]]
+        return frame[[row["converged"] is not False for row in self.rows]]
+
+    @property
+    def _some_reached(self) -> bool:
+        return any(row["converged"] is not False for row in self.rows)
 
     def critical_batch(self) -> CriticalBatch | None:
         """The critical batch size, from the updates to one training loss.
@@ -81,6 +85,11 @@ class BatchSizeSweep(StudyResult):
         frame = self.counted_frame()
         sizes = sorted(set(frame["batch_size"])) if len(frame) else []
         sentences = [self.ended()]
+        if self.rows and not self._some_reached:
+            sentences.append(
+                "None reached the loss, so the minima are compared at the "
+                "losses that the epochs left."
+            )
         if len(sizes) > 1:
             pairs = ends_in_pairs(frame)
             if len(pairs):
