@@ -25,7 +25,7 @@ CONSTANT_CLASSES = word_set("__bytes__ __numpy__ __tensor__ __typespec__")
 # Each by the module that files name, the first version's and today's.
 NETWORKS = {
     (f"keras_sharpness.models.{module}", name): f"keras_sharpness>{name}"
-    for name in ("F1", "F2", "C1", "C2", "C3", "C4")
+    for name in ("F1", "F2", "C1", "C2", "C3", "C4", "S1")
     for module in (name.lower(), "networks")
 }
 # The rest of the models; only these can be the whole of a file.

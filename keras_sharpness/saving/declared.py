@@ -190,6 +190,7 @@ _COUNTS: dict[Any, Callable[[_Arguments], int]] = {
         name: lambda a: 512 * (a["input_shape"] + a["num_classes"])
         for name in ("F1", "F2")
     },
+    "S1": lambda a: 64 * a["input_shape"] + 32 * a["num_classes"],
     # A tenth of a dense layer behind images of a quarter or a 32nd the size.
     **{
         name: lambda a: 25 * a.pixels + 192 * a["num_classes"]
