@@ -18,7 +18,7 @@ from keras_sharpness.cli.options import make_plan, shared_options
     default="f1",
     show_default=True,
     metavar="NAME",
-    help="Network of Keskar et al.: f1, f2, c1, c2, c3 or c4; or s1, a small one.",
+    help="Network of Keskar et al.: f1, f2, c1, c2, c3 or c4; s1 is small.",
 )
 @click.option(
     "--small-batch", type=int, default=32, show_default=True, help="Samples."

@@ -1,15 +1,17 @@
-"""Loading a `.weights.h5` file into a model of one's own."""
+"""Loading the weights of a file into a model of one's own."""
 
+import io
 import os
 import pathlib
 import tempfile
+import zipfile
 
 import keras
 
 from keras_sharpness import arguments
 from keras_sharpness.reasons import short_reason
 from keras_sharpness.saving import _texts as texts
-from keras_sharpness.saving.archive import read_file
+from keras_sharpness.saving.archive import WEIGHTS, read_archive, read_file
 from keras_sharpness.saving.limits import Limits, chosen
 from keras_sharpness.saving.weights import read_weights, written_anew
 
@@ -20,7 +22,10 @@ def load_weights(
     *,
     limits: Limits | None = None,
 ) -> None:
-    """Loads a file that `model.save_weights("name.weights.h5")` wrote.
+    """Loads weights that `model.save_weights` or `model.save` wrote.
+
+    Of a `.keras` archive nothing but the weights is looked at, so that layers
+    of your own need no `custom_objects`.
 
     The file is looked through by a process that can be stopped, as the weights
     of `load_model` are, so that a damaged one ends in an error. The model may
@@ -28,7 +33,7 @@ def load_weights(
 
     Args:
         model: `keras.Model`, built.
-        path: Path of the file.
+        path: Path of a `.weights.h5` or `.keras` file.
         limits: `Limits` on sizes; `None` is `Limits.of_this_machine()`.
 
     Raises:
@@ -57,6 +62,8 @@ def load_weights(
     limits = chosen(limits)
     name = str(path).replace("`", "'")
     content = read_file(path, name, limits)
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        content = read_archive(content, name, limits).members[WEIGHTS]
     stored = read_weights(content, name, limits)
     try:
         with tempfile.TemporaryDirectory(prefix="keras-sharpness-") as folder:

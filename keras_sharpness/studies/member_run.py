@@ -142,7 +142,7 @@ class MemberRun:
             if self.folder.initial_weights_path.exists():
                 self._load_start(start)
             self._target = Target(
-                self.folder.load_model(),
+                self.trained_model(),
                 work.data,
                 work.plan,
                 loss=work.training_of(self.member).get("loss"),
@@ -158,7 +158,24 @@ class MemberRun:
                 f"{self.member.name} starts from the end of {name}, which is "
                 "not there yet. Run that member first."
             )
-        return run.folder.load_model()
+        return run.trained_model()
+
+    def trained_model(self) -> keras.Model:
+        """The model at the end of the training.
+
+        Returns:
+            A `keras.Model` that `build_model` made, whatever layers of the
+            user's own it has, with the weights of the file.
+
+        Raises:
+            ModelFileError: If the file cannot be read.
+        """
+        model = build_from_seed(self.work.build_model, self.member.seed)
+        # Keras would look for its state in the file, which is another one's.
+        optimizer, model.optimizer = model.optimizer, None
+        load_weights(model, self.folder.model_path)
+        model.optimizer = optimizer
+        return model
 
     def _load_start(self, model: keras.Model) -> None:
         path = self.folder.initial_weights_path

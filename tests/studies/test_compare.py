@@ -442,3 +442,51 @@ def test_a_model_that_does_not_fit_is_refused_before_work(
 def test_bad_plans_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         MeasurementPlan(**options)
+
+
+class Product(keras.layers.Layer):
+    """A layer that is registered nowhere: `x W`."""
+
+    def build(self, shape):
+        """Makes W."""
+        self.kernel = self.add_weight(shape=(shape[-1], 2), name="kernel")
+
+    def call(self, x):
+        """The product."""
+        return keras.ops.matmul(x, self.kernel)
+
+
+def test_layers_of_ones_own_are_measured(tmp_path):
+    def build_model():
+        model = keras.Sequential([keras.Input((2,)), Product()])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(loss=loss)
+        return model
+
+    x = np.random.default_rng(0).standard_normal((60, 2))
+    y = (x[:, 0] > 0).astype(int)
+    data = ks.data.ClassificationData(
+        name="half-plane",
+        x_train=x[:40],
+        y_train=y[:40],
+        x_test=x[40:],
+        y_test=y[40:],
+        num_classes=2,
+        source="made here",
+    )
+    found = [
+        ks.studies.compare(
+            build_model,
+            data,
+            small_batch=4,
+            large_batch=40,
+            epochs=2,
+            seeds=1,
+            plan=ks.studies.MeasurementPlan(subspace_dim=2),
+            out=tmp_path / "study",
+            progress=False,
+        ).to_frame()
+        for _ in range(2)
+    ]
+    assert np.isfinite(found[0]["eigenvalue_1"]).all()
+    assert found[0].equals(found[1])
