@@ -20,12 +20,11 @@ def show_no_study() -> None:
         st.markdown(
             "Does training with large batches end in **sharper minima**, and "
             "do those **generalise worse**? A study trains one network with "
-            "small and with large batches from the same start, measures the "
-            "sharpness of both minima and the loss between them. Then this "
-            "page shows it."
+            "small and with large batches from the same starts, and measures "
+            "the sharpness of the minima. Then this page shows it."
         )
         st.markdown(
-            "**Make one**, in a terminal. About five minutes on two cores, in "
+            "**Make one**, in a terminal. About two minutes on two cores, in "
             "the folder `runs`:"
         )
         st.code(_DEMO, language="shell")
