@@ -85,7 +85,7 @@ def run_on_ray(
                 name = next_ready(work, waiting, unfinished)
                 if name is not None:
                     waiting.remove(name)
-                    bars.begin(work.member(name).label)
+                    bars.begin(name)
                     reference = task.remote(content, name, threads=threads)
                     running[reference] = name
                     continue
@@ -93,8 +93,7 @@ def run_on_ray(
                 for reference in done:
                     name = running.pop(reference)
                     reason = _reason_of(ray, work, reference, name)
-                    label = work.member(name).label
-                    bars.end(label, "" if reason is None else "failed")
+                    bars.end(name, "" if reason is None else "failed")
                     if reason is not None:
                         failures[name] = reason
         finally:
