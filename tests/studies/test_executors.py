@@ -302,6 +302,8 @@ def test_a_ray_that_is_not_there_is_refused(
         out=tmp_path / "study",
         plan=PLAN,
     )
-    with pytest.raises(ValueError, match=r"pip install 'keras-sharpness\[ray\]"):
+    with pytest.raises(
+        ValueError, match=r"pip install 'keras-sharpness\[ray\]"
+    ):
         study.run(executor="ray", progress=False)
     assert not (tmp_path / "study").exists()
