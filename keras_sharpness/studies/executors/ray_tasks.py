@@ -68,14 +68,14 @@ def run_on_ray(
 
     failures: dict[str, str] = {}
     with _connected(ray, address, workers * threads):
-        task = ray.remote(run_packed).options(
+        task = ray.remote(
             num_cpus=threads,
             num_gpus=gpus,
             # A process of its own: what it took of a GPU goes with it.
             max_calls=1,
             max_retries=_MOST_RETRIES,
             runtime_env={"env_vars": _environment(threads, address)},
-        )
+        )(run_packed)
         content = ray.put(packed(work))
         waiting, running = list(names), {}
         try:
