@@ -53,6 +53,9 @@ class Member:
     labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     start: str | None = None
     name: str | None = None
+    # Described where the member was made: what a worker is sent by value has
+    # other names there.
+    _settings: Mapping[str, Any] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         arguments.text("start", self.start, optional=True)
@@ -67,6 +70,7 @@ class Member:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         checked_name(self.name)
+        object.__setattr__(self, "_settings", self._described())
 
     @property
     def label(self) -> str:
@@ -79,6 +83,9 @@ class Member:
 
     def settings(self) -> dict[str, Any]:
         """What the member is, in JSON's types, beside the study's settings."""
+        return dict(self._settings)
+
+    def _described(self) -> dict[str, Any]:
         found = {
             "seed": self.seed,
             **self.labels,

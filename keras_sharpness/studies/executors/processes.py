@@ -136,7 +136,7 @@ def run_in_processes(
             if name and len(running) < workers and _has_room(sizes, largest):
                 waiting.remove(name)
                 starts[name] += 1
-                bars.begin(work.member(name).label)
+                bars.begin(name)
                 running[name] = _Worker.start(name, content, threads)
                 continue
             ended = [
@@ -146,13 +146,13 @@ def run_in_processes(
                 worker = running.pop(name)
                 status = worker.process.returncode
                 if status not in (0, FAILED) and starts[name] < _MOST_STARTS:
-                    bars.drop(work.member(name).label)
+                    bars.drop(name)
                     waiting.insert(0, name)
                 elif status:
                     failures[name] = _reason(work, name, worker, starts[name])
-                    bars.end(work.member(name).label, "failed")
+                    bars.end(name, "failed")
                 else:
-                    bars.end(work.member(name).label)
+                    bars.end(name)
                 worker.close()
             if not ended:
                 time.sleep(_POLL_SECONDS)

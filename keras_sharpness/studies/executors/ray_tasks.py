@@ -68,14 +68,14 @@ def run_on_ray(
 
     failures: dict[str, str] = {}
     with _connected(ray, address, workers * threads):
-        task = ray.remote(run_packed).options(
+        task = ray.remote(
             num_cpus=threads,
             num_gpus=gpus,
             # A process of its own: what it took of a GPU goes with it.
             max_calls=1,
             max_retries=_MOST_RETRIES,
             runtime_env={"env_vars": _environment(threads, address)},
-        )
+        )(run_packed)
         content = ray.put(packed(work))
         waiting, running = list(names), {}
         try:
@@ -85,7 +85,7 @@ def run_on_ray(
                 name = next_ready(work, waiting, unfinished)
                 if name is not None:
                     waiting.remove(name)
-                    bars.begin(work.member(name).label)
+                    bars.begin(name)
                     reference = task.remote(content, name, threads=threads)
                     running[reference] = name
                     continue
@@ -93,8 +93,7 @@ def run_on_ray(
                 for reference in done:
                     name = running.pop(reference)
                     reason = _reason_of(ray, work, reference, name)
-                    label = work.member(name).label
-                    bars.end(label, "" if reason is None else "failed")
+                    bars.end(name, "" if reason is None else "failed")
                     if reason is not None:
                         failures[name] = reason
         finally:
