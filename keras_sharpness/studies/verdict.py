@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from keras_sharpness.studies.metrics import described_columns
+from keras_sharpness.studies.paired_accuracy import PairedAccuracy
 from keras_sharpness.studies.paired_ratio import (
     PairedRatio,
     ratio_text,
-    student_quantile,
 )
 
 # Losses that differ by less do not tell measures of sharpness apart.
@@ -176,20 +176,15 @@ def _on_the_normalisation(small: float, large: float) -> str:
 def verdict_on_generalisation(frame: pd.DataFrame, num_test: int | None) -> str:
     """Which minimum generalises better, as far as seeds and samples tell.
 
-    The interval is Student's over the seeds' differences. An accuracy is a
-    count of N samples; where the seeds spread by less than the deviation of a
-    difference of two such counts, √((p₁ q₁ + p₂ q₂) / N) with
-    p = (k + 1) / (N + 2) and q = 1 − p, that takes its place.
+    The interval is that of `PairedAccuracy`.
 
     Args:
         frame: DataFrame, one row per run.
-        num_test: Int. N, or None where it is not known.
+        num_test: Int. The number of test samples, or None where it is not
+            known.
 
     Returns:
         Str.
-
-    Reference:
-        Agresti and Caffo 2000, https://doi.org/10.1080/00031305.2000.10474560.
     """
     pairs = frame.pivot(index="seed", columns="batch", values="test_accuracy")
     pairs = 100 * pairs.astype(float)
@@ -200,41 +195,29 @@ def verdict_on_generalisation(frame: pd.DataFrame, num_test: int | None) -> str:
         f"test accuracy {small.mean():.2f} % (small batch) against "
         f"{large.mean():.2f} % (large batch)"
     )
-    gaps = (large - small).to_numpy()
-    if len(gaps) == 1:
+    found = PairedAccuracy.of(small / 100, large / 100, num_test=num_test)
+    if found.num_pairs == 1:
         return (
             "One seed cannot tell which minimum generalises better: "
             f"{accuracies}."
         )
-    gap, deviation, note = gaps.mean(), gaps.std(ddof=1), ""
-    if num_test:
-        resolved = 100 * np.sqrt(
-            sum(_count_variance(p, num_test) for p in pairs.mean() / 100)
-        )
-        if deviation < resolved:
-            note = (
-                f" The seeds differ by less ({deviation:.2g} points) than "
-                f"{num_test:,} test samples resolve ({resolved:.2g} points), "
-                "so the interval is built from the latter."
-            )
-            deviation = resolved
-    elif deviation < 1e-6:
+    if not np.isfinite(found.margin):
         return (
-            f"{len(gaps)} seeds cannot tell which minimum generalises better: "
-            f"{accuracies}, the same difference in every seed, so nothing "
-            "tells how it varies."
+            f"{found.num_pairs} seeds cannot tell which minimum generalises "
+            f"better: {accuracies}, the same difference in every seed, so "
+            "nothing tells how it varies."
         )
-    margin = student_quantile(len(gaps)) * deviation / np.sqrt(len(gaps))
     difference = (
-        f"{accuracies}, a difference of {gap:+.2f} percentage points, 95 % "
-        f"confidence interval {gap - margin:+.2f} to {gap + margin:+.2f}"
+        f"{accuracies}, a difference of {found.gap:+.2f} percentage points, "
+        f"95 % confidence interval {found.interval()}"
     )
-    if margin >= abs(gap):
+    note = f" {found.note}" if found.note else ""
+    if found.side == 0:
         return (
-            f"{len(gaps)} seeds cannot tell which minimum generalises better: "
-            f"{difference}.{note}"
+            f"{found.num_pairs} seeds cannot tell which minimum generalises "
+            f"better: {difference}.{note}"
         )
-    better = "large" if gap > 0 else "small"
+    better = "large" if found.side > 0 else "small"
     return f"The {better}-batch minimum generalises better: {difference}.{note}"
 
 
@@ -256,11 +239,6 @@ def _by_test_loss(frame: pd.DataFrame) -> str:
         f"The {better}-batch minimum generalises better: {both}, large / small "
         f"with its 95 % confidence interval {ratio}."
     )
-
-
-def _count_variance(share: float, number: int) -> float:
-    adjusted = (share * number + 1) / (number + 2)
-    return adjusted * (1 - adjusted) / number
 
 
 def _listed(measures: list[Measure]) -> str:
