@@ -117,8 +117,10 @@ NESTED = [2.5, [], OTHER]
 
 # By the name of an argument, or of a function and an argument.
 WRONG = {
+    "adaptive": BOOLEAN,
     "alphas": GRID,
     "alt_text": TEXT,
+    "augmentation": [True, 2.5, "gibberish", [], [OTHER], OTHER],
     "axis": CHOICE,
     "base_batch_size": COUNT,
     "basis_dtype": CHOICE,
@@ -139,6 +141,7 @@ WRONG = {
     "checkpoint": PATH,
     "checkpoint_seconds": NOT_NEGATIVE,
     "class_weight": CLASS_WEIGHT,
+    "clip": [True, 2.5, "gibberish", [], (1.0,), (2.0, 1.0), OTHER],
     "color": [*TEXT, "gibberish"],
     "compile": BOOLEAN,
     "connection": OBJECT,
@@ -147,6 +150,7 @@ WRONG = {
     "data": OBJECT,
     "data_dir": PATH,
     "density": OBJECT,
+    "deviation": NOT_NEGATIVE,
     "domain": [
         True,
         "gibberish",
@@ -170,6 +174,7 @@ WRONG = {
     "stop_loss": [True, "gibberish", np.nan, [], OTHER],
     "theta": [*POSITIVE, 1.5],
     "warmup_epochs": SEED,
+    "eta": NOT_NEGATIVE,
     "every": [*NUMBER[:6], OTHER, -1.0],
     "folder": PATH,
     "footer": TEXT,
@@ -216,6 +221,7 @@ WRONG = {
     "max_seconds": POSITIVE,
     "max_share": POSITIVE,
     "maximizer": CHOICE,
+    "micro_batch_size": [*COUNT, 10**6],
     "measure": [*FUNCTION, None],
     "method": CHOICE,
     "min_delta": NOT_NEGATIVE,
@@ -251,9 +257,12 @@ WRONG = {
     "plane": OBJECT[1:],
     "points": [*OBJECT, np.ones(8)],
     "progress": PROGRESS,
+    "proximal": NOT_NEGATIVE,
     "reference": TEXT,
     "regularization": BOOLEAN,
     "relative_error": POSITIVE,
+    "restart": BOOLEAN,
+    "rho": NOT_NEGATIVE,
     "root": PATH,
     "rows": OBJECT,
     "sample_weight": WEIGHTS,
@@ -261,9 +270,11 @@ WRONG = {
     "sections": [None, True, 2.5, "gibberish", [], [OTHER], OTHER],
     "seed": SEED,
     "seeds": [*COUNT, [0, 0], [-1], [2.5]],
+    "share": [*POSITIVE, 1.5],
     "show": BOOLEAN,
     "small_batch": [*COUNT, 10**6],
     "start": VECTOR,
+    "start_epoch": COUNT,
     "start_name": TEXT,
     "state": [True, 2.5, "gibberish", OTHER, [np.ones(3)]],
     "source": [None, True, 2.5, "", [], OTHER],
@@ -297,6 +308,7 @@ WRONG = {
     "variables": [2.5, "gibberish", OTHER],
     "version": [*TEXT, ""],
     "w": VECTOR,
+    "weight": NOT_NEGATIVE,
     "which": CHOICE,
     "x": SAMPLES,
     "y": SAMPLES,
@@ -327,6 +339,13 @@ OWN = {
     ("MeasurementPlan", "subspace_dim"): COUNT,
     ("EpsilonSharpness", "subspace_dim"): COUNT,
     ("Section", "chart"): OBJECT[1:],
+    ("Adversarial", "epsilon"): NOT_NEGATIVE,
+    ("Adversarial", "weight"): [*NOT_NEGATIVE, 1.5],
+    # Of any number of samples, as no batch is known yet.
+    ("SharpnessAware", "micro_batch_size"): COUNT,
+    # Looked at when the training ends, or of any number of samples.
+    ("StochasticWeightAveraging", "x"): [],
+    ("update_batch_norm", "x"): SAMPLES[:-2],
     ("interpolate", "path"): CHOICE,
     ("inspect_model", "name"): TEXT,
     ("surface_chart", "data"): [True, 2.5, "gibberish", OTHER],
@@ -374,6 +393,11 @@ def small_model():
     model = keras.Sequential(layers)
     model.compile("sgd", "mse")
     return model
+
+
+def normalized():
+    layers = [keras.Input((3,)), keras.layers.BatchNormalization()]
+    return keras.Sequential(layers)
 
 
 X, Y = np.random.default_rng(0).standard_normal((2, 12, 3))
@@ -469,7 +493,7 @@ def measured(**options):
 
 QUIET = {"progress": False}
 LANDSCAPE, CHARTS, METRICS = ks.landscape, ks.charts, ks.metrics
-SAVING = ks.saving
+SAVING, TRAINING = ks.saving, ks.training
 # Every public name with arguments that are right; the folder is a new one.
 CALLS = {
     ks.Objective: lambda _: {"model": small_model(), "x": X, "y": Y},
@@ -532,6 +556,13 @@ CALLS = {
     ks.training.GrowEvery: lambda _: {},
     ks.training.GrowByCurvature: lambda _: {},
     ks.training.GrowByVariance: lambda _: {},
+    TRAINING.Adversarial: lambda _: {"epsilon": 0.1},
+    TRAINING.Conservative: lambda _: {},
+    TRAINING.SharpnessAware: lambda _: {},
+    TRAINING.SharpnessAwareModel: lambda _: {"model": small_model()},
+    TRAINING.Stability: lambda _: {},
+    TRAINING.StochasticWeightAveraging: lambda _: {"start_epoch": 1},
+    TRAINING.update_batch_norm: lambda _: {"model": normalized(), "x": X},
     ks.studies.MeasurementPlan: lambda _: {},
     ks.studies.Target: lambda _: {
         "model": small_model(),

@@ -81,6 +81,8 @@ class Checkpoint:
             "optimizer": _packed(list(state.optimizer), arrays),
             "callbacks": _packed(self.callbacks, arrays),
         }
+        if state.others:
+            header["others"] = _packed(list(state.others), arrays)
         buffer = io.BytesIO()
         np.savez(
             buffer,
@@ -179,9 +181,12 @@ def _read(path: str | os.PathLike) -> Checkpoint:
             raise ValueError(f"format {header['format']!r}")
         num_arrays = len(file.files) - 1
         arrays = [file[str(i)] for i in range(num_arrays)]
-    model, optimizer, callbacks = (
-        _unpacked(header[name], arrays)
-        for name in ("model", "optimizer", "callbacks")
+    model, optimizer, callbacks, others = (
+        _unpacked(value, arrays)
+        for value in (
+            *(header[name] for name in ("model", "optimizer", "callbacks")),
+            header.get("others", []),
+        )
     )
     return Checkpoint(
         settings=header["settings"],
@@ -190,7 +195,7 @@ def _read(path: str | os.PathLike) -> Checkpoint:
         seconds=header["seconds"],
         stop_reason=header["stop_reason"],
         finished=header["finished"],
-        state=TrainingState(tuple(model), tuple(optimizer)),
+        state=TrainingState(tuple(model), tuple(optimizer), tuple(others)),
         callbacks=callbacks,
     )
 

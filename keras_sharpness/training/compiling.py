@@ -116,6 +116,14 @@ def check_trainable(model: keras.Model) -> None:
             f"The model {model.name!r} has no trainable weights. Set "
             "`layer.trainable = True` on the layers to train."
         )
+    if "train_step" in vars(model):
+        raise ValueError(
+            f"The model {model.name!r} has a training step of its own for "
+            "`fit`. Received: what `SharpnessAwareModel` returned, or a "
+            "`train_step` assigned to it. Pass "
+            "`method=ks.training.SharpnessAware(…)` here, and take the step "
+            "away by `del model.train_step`."
+        )
     if type(model).train_step is not keras.Model.train_step:
         raise ValueError(
             f"{type(model).__name__} overrides `train_step`, which this loop "

@@ -39,7 +39,8 @@ class TrainingHistory(Result):
         seconds: Array (E,). Wall-clock time; the first one includes the
             compilation.
         logged: Dict of arrays (E,). What callbacks wrote into the logs, and
-            where they were asked for: `train_loss`, measured on the whole
+            where they were asked for: what a method measures besides, such as
+            `perturbed_loss`; `train_loss`, measured on the whole
             training set at the last check; `batch_size` of each epoch, and
             what its schedule measured; `base_learning_rate`, before scaling.
         batch_size: Int. Samples per update; of the first epoch, where it grew.
@@ -55,6 +56,13 @@ class TrainingHistory(Result):
             the sessions of a resumed training.
         stop_loss: Float. The loss at which training was to stop, or None.
         schedule: Dict. The schedule of the batch size, or None.
+        method: Dict. How updates were made: class and settings, or None for
+            the plain way.
+        augmentation: List of dicts, the layers that changed the inputs, or
+            None.
+        micro_batch_size: Int. Samples in the parts of a batch, or None.
+        num_gradients: Int. Gradients of a batch's loss that were taken, by
+            the weights or by the inputs; None in files of earlier versions.
 
     Example:
 
@@ -91,6 +99,10 @@ class TrainingHistory(Result):
     total_seconds: float
     stop_loss: float | None = None
     schedule: dict[str, Any] | None = None
+    method: dict[str, Any] | None = None
+    augmentation: list[dict[str, Any]] | None = None
+    micro_batch_size: int | None = None
+    num_gradients: int | None = None
 
     @property
     def is_converged(self) -> bool | None:

@@ -77,6 +77,7 @@ class TrainingLoop:
         has_accuracy: bool,
     ):
         self._model = model
+        self._others = steps.variables
         self._data = data
         self._validation = validation
         self._plan = plan
@@ -154,7 +155,7 @@ class TrainingLoop:
             self._writer.offer(self.last_good)
         except TrainingDivergedError:
             self._callbacks.on_train_end(self._logs_seen.logs)
-            self.last_good.state.restore(self._model)
+            self.last_good.state.restore(self._model, self._others)
             self._writer.offer(self.last_good)
             raise
         finally:
@@ -164,7 +165,7 @@ class TrainingLoop:
 
     def _begin(self, earlier: Checkpoint | None) -> None:
         if earlier is not None:
-            earlier.state.restore(self._model)
+            earlier.state.restore(self._model, self._others)
         self._model.stop_training = False
         self._callbacks.on_train_begin()
         self._callbacks_at_start = callback_states(self._callbacks.callbacks)
@@ -172,7 +173,7 @@ class TrainingLoop:
             return
         # Once more: what callbacks change at the beginning of a training is
         # part of the state that the checkpoint holds.
-        earlier.state.restore(self._model)
+        earlier.state.restore(self._model, self._others)
         restore_callbacks(self._callbacks.callbacks, earlier.callbacks)
         self.rows = list(earlier.rows)
         self.num_updates = earlier.num_updates
@@ -308,6 +309,6 @@ class TrainingLoop:
             seconds=self.seconds,
             stop_reason=self.stop_reason,
             finished=finished,
-            state=TrainingState.of(self._model),
+            state=TrainingState.of(self._model, self._others),
             callbacks=memory,
         )

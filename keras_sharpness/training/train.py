@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import keras
 
-from keras_sharpness import arguments
+from keras_sharpness import arguments, targets
 from keras_sharpness.files import check_file
 from keras_sharpness.fingerprint.descriptions import (
     describe_loss,
@@ -15,6 +15,7 @@ from keras_sharpness.fingerprint.descriptions import (
     digest_arrays,
 )
 from keras_sharpness.training import compiling
+from keras_sharpness.training.augmentation import Augmentation
 from keras_sharpness.training.backend import CompiledSteps, to_device
 from keras_sharpness.training.checkpoint import (
     Checkpoint,
@@ -23,7 +24,7 @@ from keras_sharpness.training.checkpoint import (
 from keras_sharpness.training.diverged import TrainingDivergedError
 from keras_sharpness.training.history import TrainingHistory
 from keras_sharpness.training.loop import TrainingLoop
-from keras_sharpness.training.methods.method import Method, Plain
+from keras_sharpness.training.methods.method import Method, check_method
 from keras_sharpness.training.parts import check_parts
 from keras_sharpness.training.prepare import (
     Prepared,
@@ -57,6 +58,7 @@ def train(
     min_delta: float = 0.0,
     micro_batch_size: int | None = None,
     method: Method | None = None,
+    augmentation: Any = None,
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -120,8 +122,13 @@ def train(
             them: ghost batch normalisation. For statistics over the whole
             batch, through which the gradients of all samples depend on one
             another, leave it out.
-        method: How an update is made: `ks.training.SharpnessAware(…)`. None
-            for the plain update by the batch's gradient.
+        method: How an update is made: `SharpnessAware`, `Conservative`,
+            `Adversarial` or `Stability` of `ks.training`. None for the plain
+            update by the batch's gradient.
+        augmentation: `keras.layers.Layer` or list of layers, which change x
+            while training, batch by batch and on the device: `RandomFlip`,
+            `RandomTranslation`, … Off when anything is measured. Their random
+            generators are set from `seed`.
         seed: Int. Seed of the order of samples, and of the model's random
             generators (dropout), which are set from it at the start.
         callbacks: List of `keras.callbacks.Callback`. Where one asks for
@@ -204,13 +211,7 @@ def train(
         seed=seed,
     )
     plan = prepared.plan
-    method = arguments.instance(
-        "method",
-        method,
-        Method | None,
-        "a method of training",
-        "Pass e.g. `method=ks.training.SharpnessAware(rho=0.05)`.",
-    )
+    wanted, method = method, check_method(method)
     micro_batch_size = arguments.integer(
         "micro_batch_size",
         micro_batch_size,
@@ -218,16 +219,18 @@ def train(
         most=plan.num_samples,
         optional=True,
     )
-    used = Plain() if method is None or method.is_plain else method
-    for size in (micro_batch_size, used.micro_batch_size):
+    for size in (micro_batch_size, method.micro_batch_size):
         if size is not None:
             check_parts(
                 model,
                 prepared.probe,
                 loss,
                 size=size,
-                batch_size=plan.batch_size,
+                batch_size=plan.num_samples if schedule else plan.batch_size,
             )
+    augment = None
+    if augmentation is not None:
+        augment = Augmentation(augmentation, prepared.probe.x)
     checkpoint_seconds = arguments.real(
         "checkpoint_seconds", checkpoint_seconds, least=0.0
     )
@@ -244,10 +247,13 @@ def train(
     settings = _settings(model, prepared, fresh, callbacks, use_xla)
     if schedule is not None:
         settings["batch_size_schedule"] = schedule.settings
-    if micro_batch_size is not None:
-        settings["micro_batch_size"] = micro_batch_size
-    if method is not None:
-        settings["method"] = method.get_config()
+    method.check(data=prepared.probe, loss=prepared.loss, optimizer=fresh)
+    how = {
+        "micro_batch_size": micro_batch_size,
+        "method": wanted and wanted.get_config(),
+        "augmentation": augment and augment.settings,
+    }
+    settings |= {name: value for name, value in how.items() if value}
     settings["loss_weights"] = compiling.loss_weights(model, loss)
     earlier = None
     if checkpoint is not None:
@@ -264,10 +270,7 @@ def train(
         probe=prepared.probe,
         outputs=prepared.outputs,
     )
-    reseed(model, plan.seed)
-    if earlier is not None and earlier.finished:
-        earlier.state.restore(model)
-        return _history(earlier, settings)
+    reseed(model.variables, plan.seed)
     steps = CompiledSteps(
         model,
         accuracy=prepared.accuracy,
@@ -275,9 +278,17 @@ def train(
         ignored_class=prepared.ignored_class,
         jit_compile=use_xla,
         micro_batch_size=micro_batch_size,
-        update=used.update,
-        added=used.added,
+        loss=targets.loss_spec(prepared.loss),
+        update=method.update,
+        added=method.added,
+        draws=method.draws,
+        augment=augment,
+        augment_variables=augment.variables if augment else (),
     )
+    reseed(steps.variables, plan.seed, 1)
+    if earlier is not None and earlier.finished:
+        earlier.state.restore(model, steps.variables)
+        return _history(earlier, settings, method)
     data = to_device(prepared.data)
     loop = TrainingLoop(
         model,
@@ -303,13 +314,13 @@ def train(
     try:
         last = loop.run(earlier)
     except TrainingDivergedError as error:
-        error.history = _history(loop.last_good, settings)
+        error.history = _history(loop.last_good, settings, method)
         raise
     finally:
         reporter.close()
         for item, before in configs.items():
             compiling.remember_configs(item, before)
-    return _history(last, settings)
+    return _history(last, settings, method)
 
 
 def _settings(
@@ -330,7 +341,9 @@ def _settings(
     }
 
 
-def _history(last: Checkpoint, settings: dict[str, Any]) -> TrainingHistory:
+def _history(
+    last: Checkpoint, settings: dict[str, Any], method: Method
+) -> TrainingHistory:
     loss = settings["loss"]
     return TrainingHistory.from_rows(
         last.rows,
@@ -341,9 +354,13 @@ def _history(last: Checkpoint, settings: dict[str, Any]) -> TrainingHistory:
         if isinstance(loss, dict)
         else str(loss),
         num_samples=settings["num_samples"],
-        num_updates=last.num_updates,
+        num_updates=last.num_updates * method.updates_per_batch,
+        num_gradients=last.num_updates * method.gradients_per_batch,
         stop_reason=last.stop_reason or "diverged",
         total_seconds=last.seconds,
         stop_loss=settings.get("stop_loss"),
         schedule=settings.get("batch_size_schedule"),
+        method=settings.get("method"),
+        augmentation=settings.get("augmentation"),
+        micro_batch_size=settings.get("micro_batch_size"),
     )

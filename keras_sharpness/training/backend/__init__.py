@@ -6,6 +6,7 @@
 * `snapshot`: the values of variables at this moment.
 * `Step`: what an update consists of, for methods to put together.
 * `Measures`: what a step says of its batch.
+* `sharpness_aware_step`: a training step for `fit`.
 * `FiniteCheck`: whether a model's variables are finite.
 """
 
@@ -24,6 +25,9 @@ from keras_sharpness.training.backend.tensorflow import (
     snapshot,
     to_device,
 )
+from keras_sharpness.training.backend.tensorflow_fit import (
+    sharpness_aware_step,
+)
 from keras_sharpness.training.backend.tensorflow_step import Measures, Step
 
 __all__ = [
@@ -32,6 +36,7 @@ __all__ = [
     "FiniteCheck",
     "Measures",
     "Step",
+    "sharpness_aware_step",
     "snapshot",
     "to_device",
 ]

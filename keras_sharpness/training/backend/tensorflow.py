@@ -1,6 +1,6 @@
 """The compiled steps: many updates or evaluations in one call."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -42,7 +42,16 @@ class CompiledSteps:
         jit_compile: Bool. Whether XLA compiles the step.
         added: Str. What to call `Measures.added` of an update, or None where
             it measures nothing.
+        draws: Bool. Whether the update draws from `Step.generator`.
+        augment: Function from the inputs of a batch to those that it is
+            trained on, or None.
+        augment_variables: Sequence of `keras.Variable` that it changes.
         **options: The arguments of `Step`.
+
+    Attributes:
+        added: As given.
+        variables: List of `keras.Variable` that training changes beside those
+            of the model and the optimizer.
     """
 
     def __init__(
@@ -52,12 +61,21 @@ class CompiledSteps:
         update: Callable[[Step, Data], Measures],
         jit_compile: bool,
         added: str | None = None,
+        draws: bool = False,
+        augment: Callable[[Any], Any] | None = None,
+        augment_variables: Sequence[keras.Variable] = (),
         **options: Any,
     ):
         self.added = added
+        self._augment = augment
         self._model = model
         self._jit_compile = jit_compile
         step = Step(model, **options)
+        self.variables = list(augment_variables)
+        if draws:
+            step.generator = keras.random.SeedGenerator(0)
+            self.variables.append(step.generator.state)
+        step.remember_optimizer()
 
         def update_by(x: Any, y: Any, sample_weight: Any) -> Measures:
             return update(step, Data(x, y, sample_weight))
@@ -129,7 +147,8 @@ class CompiledSteps:
         """
         order = tf.zeros((num_samples,), tf.int64)
         graph = self._loop(data, order, batch_size, training=True).graph
-        own = {id(variable.value) for variable in self._model.variables}
+        variables = [*self._model.variables, *self.variables]
+        own = {id(variable.value) for variable in variables}
         foreign = [
             variable.name
             for variable in graph.variables
@@ -142,8 +161,9 @@ class CompiledSteps:
         foreign += [n.name for n in nodes if n.op in _STATEFUL_RANDOM_OPS]
         if foreign:
             raise ValueError(
-                "The model draws random numbers from a global generator, which "
-                "`seed` cannot repeat. Received: a training step that uses "
+                "The model, its loss or its augmentation draws random numbers "
+                "from a global generator, which `seed` cannot repeat. "
+                "Received: a training step that uses "
                 f"{', '.join(sorted(set(foreign)))}. Give the layer a "
                 "`keras.random.SeedGenerator` and pass it as `seed=` to "
                 "functions of `keras.random`."
@@ -159,7 +179,12 @@ class CompiledSteps:
             # Concrete, because TensorFlow warns of many tracings when one
             # process trains many small models.
             self._loops[key] = tf.function(
-                _loop_over(self._steps[training], batch_size), autograph=False
+                _loop_over(
+                    self._steps[training],
+                    batch_size,
+                    self._augment if training else None,
+                ),
+                autograph=False,
             ).get_concrete_function(data, order, number, number)
         return self._loops[key]
 
@@ -217,7 +242,7 @@ class FiniteCheck:
         return bool(self._function())
 
 
-def _loop_over(step: Any, batch_size: int) -> Any:
+def _loop_over(step: Any, batch_size: int, augment: Any) -> Any:
     def loop(data: Data, order: Any, first: Any, num_batches: Any) -> Measures:
         def body(number: Any, rows: Measures) -> tuple[Any, Measures]:
             begin = first + number * batch_size
@@ -225,6 +250,8 @@ def _loop_over(step: Any, batch_size: int) -> Any:
             batch = keras.tree.map_structure(
                 lambda t: None if t is None else tf.gather(t, indices), data
             )
+            if augment is not None:
+                batch = batch._replace(x=augment(batch.x))
             measures = step(*batch)
             position = tf.cast(number, tf.int32)
             return number + 1, Measures(

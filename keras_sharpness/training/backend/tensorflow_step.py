@@ -42,8 +42,12 @@ class Step:
         ignored_class: Int. A label whose entries are not counted, or None.
         micro_batch_size: Int. Samples of which a gradient is taken at once;
             None for all of the batch.
+        loss: What is known of the loss, for methods.
 
     Attributes:
+        loss: As given.
+        generator: `keras.random.SeedGenerator` of the random numbers that a
+            method draws.
         variables: List of `keras.Variable`, those that are trained.
         seeds: List of `keras.Variable`, the states of the random generators.
         statistics: List of `keras.Variable` that are neither: what batch
@@ -58,7 +62,10 @@ class Step:
         threshold: float,
         ignored_class: int | None = None,
         micro_batch_size: int | None = None,
+        loss: Any = None,
     ):
+        self.loss = loss
+        self.generator: keras.random.SeedGenerator | None = None
         self._model = model
         self._accuracy = accuracy
         self._threshold = threshold
@@ -77,16 +84,16 @@ class Step:
         self,
         batch: Data,
         *,
-        penalty: Callable[[Data, Any, Callable], Any] | None = None,
+        penalty: Callable[[Data, Any], Any] | None = None,
         dense: bool = True,
     ) -> tuple[Measures, list[Any]]:
         """The loss in training mode, and its gradient.
 
         Args:
             batch: `Data`.
-            penalty: Function `(batch, outputs, forward)` whose value is added
-                to the loss that is differentiated, not to the one returned;
-                `forward(x)` calls the model in training mode.
+            penalty: Function `(part, outputs)`, of a part of the batch and
+                the model's outputs for it, whose value is added to the loss
+                that is differentiated, not to the one returned.
             dense: Bool. Whether a gradient that is zero in most rows of a
                 variable is a tensor all the same.
 
@@ -100,10 +107,10 @@ class Step:
             optimizer = self._model.optimizer
             added = tf.zeros((), tf.float64)
             with tf.GradientTape() as tape:
-                loss, outputs = self._loss(part, training=True)
+                loss, outputs = self.loss_of(part, training=True)
                 total = loss
                 if penalty is not None:
-                    extra = penalty(part, outputs, self.forward)
+                    extra = penalty(part, outputs)
                     total = loss + tf.cast(extra, loss.dtype)
                     added = tf.cast(extra, tf.float64)
                 total = optimizer.scale_loss(total)
@@ -190,6 +197,26 @@ class Step:
         """
         return keras.tree.flatten(batch.x)[0].shape[0]
 
+    def loss_of(self, batch: Data, *, training: bool) -> tuple[Any, Any]:
+        """The loss of a batch as the model computes it.
+
+        Args:
+            batch: `Data`.
+            training: Bool. Whether in training mode.
+
+        Returns:
+            Scalar tensor, and the model's outputs.
+        """
+        outputs = self._call(batch.x, training=training)
+        loss = self._model.compute_loss(
+            x=batch.x,
+            y=batch.y,
+            y_pred=outputs,
+            sample_weight=batch.sample_weight,
+            **({"training": training} if self._loss_options else {}),
+        )
+        return loss, outputs
+
     def input_gradient(self, batch: Data) -> Any:
         """The gradient of the loss by the inputs, dropout off.
 
@@ -201,7 +228,7 @@ class Step:
         """
         with tf.GradientTape() as tape:
             tape.watch(batch.x)
-            loss, _ = self._loss(batch, training=False)
+            loss, _ = self.loss_of(batch, training=False)
             loss = self._model.optimizer.scale_loss(loss)
         return tape.gradient(
             loss, batch.x, unconnected_gradients=tf.UnconnectedGradients.ZERO
@@ -226,6 +253,22 @@ class Step:
         """
         self._model.optimizer.apply(gradients, self.variables)
 
+    def remember_optimizer(self) -> None:
+        """Notes how the optimizer begins, which has made no update yet."""
+        optimizer = self._model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        # All that an optimizer gathers begins as one number in all entries.
+        self._optimizer_start = [
+            (variable, tf.reshape(variable.value, [-1])[0].numpy())
+            for variable in optimizer.variables
+            if variable is not optimizer.learning_rate
+        ]
+
+    def restart_optimizer(self) -> None:
+        """Makes the optimizer as it was noted, but for its rate."""
+        for variable, value in self._optimizer_start:
+            variable.assign(tf.fill(variable.shape, value))
+
     def scaled(self, value: Any) -> Any:
         """A number times the loss scale, as gradients are.
 
@@ -235,7 +278,9 @@ class Step:
         Returns:
             Scalar tensor.
         """
-        return self._model.optimizer.scale_loss(tf.convert_to_tensor(value))
+        return self._model.optimizer.scale_loss(
+            tf.convert_to_tensor(value, keras.config.floatx())
+        )
 
     def evaluate(self, batch: Data) -> Measures:
         """What `keras.Model.evaluate` would measure.
@@ -248,7 +293,7 @@ class Step:
         """
 
         def of_part(part: Data) -> tuple[Measures, list[Any]]:
-            loss, outputs = self._loss(part, training=False)
+            loss, outputs = self.loss_of(part, training=False)
             added = tf.zeros((), tf.float64)
             return self._measures(loss, part.y, outputs, added), []
 
@@ -257,17 +302,6 @@ class Step:
     def _call(self, x: Any, *, training: bool) -> Any:
         option = {"training": training} if self._call_options else {}
         return self._model(x, **option)
-
-    def _loss(self, batch: Data, *, training: bool) -> tuple[Any, Any]:
-        outputs = self._call(batch.x, training=training)
-        loss = self._model.compute_loss(
-            x=batch.x,
-            y=batch.y,
-            y_pred=outputs,
-            sample_weight=batch.sample_weight,
-            **({"training": training} if self._loss_options else {}),
-        )
-        return loss, outputs
 
     def _measures(
         self, loss: Any, y: Any, outputs: Any, added: Any
