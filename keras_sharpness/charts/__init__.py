@@ -7,6 +7,7 @@ from keras_sharpness.charts.density import density_chart
 from keras_sharpness.charts.eigenvalues import eigenvalue_chart
 from keras_sharpness.charts.epochs import epochs_chart
 from keras_sharpness.charts.export import to_csv, to_png, to_svg
+from keras_sharpness.charts.groups import group_chart
 from keras_sharpness.charts.interpolation import interpolation_chart
 from keras_sharpness.charts.relative import relative_chart
 from keras_sharpness.charts.report import Section, report_html, write_report
@@ -24,6 +25,7 @@ __all__ = [
     "density_chart",
     "eigenvalue_chart",
     "epochs_chart",
+    "group_chart",
     "interpolation_chart",
     "relative_chart",
     "report_html",

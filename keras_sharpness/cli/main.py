@@ -9,6 +9,7 @@ import click
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_sharpness.cli.compare import compare
+from keras_sharpness.cli.group_studies import grow, remedies, warm_start
 from keras_sharpness.cli.measure import measure
 from keras_sharpness.cli.member import member
 from keras_sharpness.cli.sweep import sweep
@@ -21,7 +22,13 @@ def main() -> None:
     """Sharpness, curvature and loss landscapes of Keras models."""
 
 
-main.add_command(compare)
-main.add_command(measure)
-main.add_command(member)
-main.add_command(sweep)
+for command in (
+    compare,
+    measure,
+    sweep,
+    warm_start,
+    grow,
+    remedies,
+    member,
+):
+    main.add_command(command)

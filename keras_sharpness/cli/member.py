@@ -5,11 +5,16 @@ import pathlib
 
 import click
 
-from keras_sharpness.cli import sweep
+from keras_sharpness.cli import group_studies, sweep
 from keras_sharpness.cli.errors import one_line_errors
 from keras_sharpness.cli.studies import interruptible, use_threads
 
-_MAKERS = {"sweep": sweep.make_study}
+_MAKERS = {
+    "sweep": sweep.make_study,
+    "warm-start": group_studies.make_warm_start,
+    "grow": group_studies.make_grow,
+    "remedies": group_studies.make_remedies,
+}
 
 
 @click.command(

@@ -9,12 +9,16 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "batch_size_sweep": ["batch_size_sweep"],
         "compare": ["compare"],
         "comparison": ["Comparison"],
+        "group_result": ["GroupComparison"],
+        "growing_batch": ["growing_batch"],
         "member": ["Member"],
         "measurement": ["Evaluation", "MeasurementPlan", "Target"],
         "progress": ["StudyProgress"],
+        "remedies": ["remedies"],
         "study": ["Study"],
         "sweep_result": ["BatchSizeSweep"],
         "study_result": ["StudyResult"],
+        "warm_start": ["warm_start"],
     },
 )
 
@@ -22,6 +26,7 @@ __all__ = [
     "BatchSizeSweep",
     "Comparison",
     "Evaluation",
+    "GroupComparison",
     "MeasurementPlan",
     "Member",
     "Study",
@@ -30,4 +35,7 @@ __all__ = [
     "Target",
     "batch_size_sweep",
     "compare",
+    "growing_batch",
+    "remedies",
+    "warm_start",
 ]

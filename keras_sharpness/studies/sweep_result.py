@@ -7,21 +7,13 @@ import pandas as pd
 
 from keras_sharpness.studies.critical_batch import CriticalBatch
 from keras_sharpness.studies.study_result import StudyResult
+from keras_sharpness.studies.tables import RESULTS, spread
 from keras_sharpness.studies.threshold import Threshold
 from keras_sharpness.studies.verdict import (
     verdict_on_generalisation,
     verdict_on_sharpness,
 )
 
-# Columns, what tables call them, their factor and their format.
-_ROWS = (
-    ("updates", "updates", 1.0, "{:.0f}"),
-    ("epochs", "epochs", 1.0, "{:.0f}"),
-    ("train_loss", "train loss", 1.0, "{:.3g}"),
-    ("test_loss", "test loss", 1.0, "{:.3g}"),
-    ("train_accuracy", "train accuracy (%)", 100.0, "{:.2f}"),
-    ("test_accuracy", "test accuracy (%)", 100.0, "{:.2f}"),
-)
 _DISTANCE = ("distance_from_start", "distance from start", 1.0, "{:.3g}")
 
 
@@ -121,7 +113,7 @@ class BatchSizeSweep(StudyResult):
             those of a sample (n − 1); of one seed there is none.
         """
         frame = self.counted_frame()
-        rows = [row for row in _ROWS if frame[row[0]].notna().any()]
+        rows = [row for row in RESULTS if frame[row[0]].notna().any()]
         rows += [(c.name, c.label, 1.0, "{:.4g}") for c in self.measures]
         rows.append(_DISTANCE)
         groups = {
@@ -130,7 +122,7 @@ class BatchSizeSweep(StudyResult):
         }
         texts = {
             label: {
-                name: _spread(factor * group[column].astype(float), template)
+                name: spread(factor * group[column].astype(float), template)
                 for name, group in groups.items()
             }
             for column, label, factor, template in rows
@@ -159,13 +151,3 @@ def ends_in_pairs(frame: pd.DataFrame) -> pd.DataFrame:
     ends["batch"] = ends["batch_size"].map(kinds)
     counts = ends.groupby("seed")["batch"].transform("nunique")
     return ends[counts == 2]
-
-
-def _spread(values: pd.Series, template: str) -> str:
-    values = values.dropna()
-    if values.empty:
-        return "–"
-    mean = template.format(values.mean())
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {template.format(values.std(ddof=1))}"

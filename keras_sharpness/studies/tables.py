@@ -2,6 +2,15 @@
 
 import pandas as pd
 
+# Columns of every study's rows: what tables call them, factor and format.
+RESULTS = (
+    ("updates", "updates", 1.0, "{:.0f}"),
+    ("epochs", "epochs", 1.0, "{:.0f}"),
+    ("train_loss", "train loss", 1.0, "{:.3g}"),
+    ("test_loss", "test loss", 1.0, "{:.3g}"),
+    ("train_accuracy", "train accuracy (%)", 100.0, "{:.2f}"),
+    ("test_accuracy", "test accuracy (%)", 100.0, "{:.2f}"),
+)
 _LATEX = {
     "\\": r"\textbackslash{}",
     "%": r"\%",
@@ -71,3 +80,22 @@ def _rows(table: pd.DataFrame) -> list[tuple]:
 
 def _latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
+
+
+def spread(values: pd.Series, template: str) -> str:
+    """Mean ± standard deviation over the seeds.
+
+    Args:
+        values: Series of numbers.
+        template: Str. The format of a number, e.g. `"{:.3g}"`.
+
+    Returns:
+        Str; the number alone where there is one, `"–"` where there is none.
+    """
+    values = values.astype(float).dropna()
+    if values.empty:
+        return "–"
+    mean = template.format(values.mean())
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {template.format(values.std(ddof=1))}"
