@@ -29,7 +29,7 @@ from keras_sharpness.metrics.checks.row import CheckRow
 from keras_sharpness.metrics.checks.smoothness import smoothness, smoothness_row
 from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator
+from keras_sharpness.metrics.operators import as_operator, described
 from keras_sharpness.progress import ProgressOption, track
 from keras_sharpness.results import Result
 
@@ -48,7 +48,10 @@ class Check(Result):
         num_products: Int. Products with the Hessian on all data.
         seconds: Float. All of it.
         product_seconds: Float. The part spent in these products.
-        objective: Dict. Settings of the objective; empty for an operator.
+        objective: Dict. Settings of the objective; empty for an operator that
+            has none.
+        matrix: Str. Which matrix it is; `"operator"` where it is none of an
+            objective's, None in files of earlier versions.
     """
 
     rows: tuple[CheckRow, ...]
@@ -59,6 +62,7 @@ class Check(Result):
     product_seconds: float
     seed: int
     objective: dict[str, Any]
+    matrix: str | None = None
 
     def __post_init__(self) -> None:
         # JSON knows lists only.
@@ -264,7 +268,7 @@ def check(
         seconds=time.perf_counter() - clock,
         product_seconds=multiply.seconds,
         seed=seed,
-        objective=getattr(objective, "settings", {}),
+        **described(operator),
     )
 
 

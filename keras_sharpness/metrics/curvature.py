@@ -1,7 +1,7 @@
 """Which curvature matrix of an objective is meant."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from keras_sharpness import arguments
@@ -44,6 +44,24 @@ class Curvature:
         arguments.one_of("matrix", self.matrix, Matrix)
         arguments.integer("num_samples", self.num_samples, least=1)
         arguments.seed(self.seed)
+
+    def name(self, paths: Sequence[str]) -> str:
+        """What to call it, so that no two matrices are called alike.
+
+        Args:
+            paths: Sequence of str, those of all trainable variables.
+
+        Returns:
+            Str, e.g. `"hessian"`, `"hessian of dense/kernel"` for a block, or
+            `"monte-carlo-fisher, num_samples=1, seed=3"`.
+        """
+        name: str = self.matrix
+        if self.matrix == "monte-carlo-fisher":
+            name += f", num_samples={self.num_samples}, seed={self.seed}"
+        # The block of all variables is the matrix itself.
+        if self.places is None or len(self.places) == len(paths):
+            return name
+        return f"{name} of {', '.join(paths[place] for place in self.places)}"
 
     def check(self, specification: LossSpecification) -> None:
         """Refuses a loss that the matrix is not defined for.

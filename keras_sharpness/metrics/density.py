@@ -87,8 +87,9 @@ class SpectralDensity(Result):
         seconds: Float. That of all runs which made the probes.
         product_seconds: Float. The part spent in products.
         matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
-            `"fisher"`, …; `"operator"` where it is none of an objective's, None
-            in files of earlier versions.
+            `"fisher"`, …, and of which variables, where not of all;
+            `"operator"` where it is none of an objective's, None in files of
+            earlier versions.
         objective: Dict. Settings of the objective; empty for an operator.
         fingerprint: Dict. What the values depend on; empty where no file was
             asked for.

@@ -1,8 +1,6 @@
 """The diagonal of the Hessian, with standard errors."""
 
 import dataclasses
-import time
-import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -15,21 +13,21 @@ from keras_sharpness.metrics.numerics.standard_error import (
     Moments,
     student_factor,
 )
-from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator, described, slices_of
-from keras_sharpness.progress import ProgressOption, track
-from keras_sharpness.results import Result
+from keras_sharpness.metrics.operators import slices_of
+from keras_sharpness.metrics.probe_estimate import ProbeEstimate, estimate
+from keras_sharpness.progress import ProgressOption
 
 Method = Literal["hutchinson", "hutch++"]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Diagonal(Result):
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Diagonal(ProbeEstimate):
     """The diagonal of a matrix, how it was estimated, how far to trust it.
 
     The truth lies within two standard errors for about 95 % of the entries.
     They are those of the sampling: the rounding of the products comes on top.
+    Cost and settings are those of every `ProbeEstimate`.
 
     Attributes:
         diagonal: Array (P,). The estimate of Hᵢᵢ.
@@ -37,35 +35,16 @@ class Diagonal(Result):
         slices: Dict from the path of each trainable variable to the first row
             that belongs to it and the one after the last; empty for an
             operator without variables.
-        converged: Bool, whether the relative error was reached; None if none
-            was asked for.
-        num_probes: Int. n.
-        relative_error: Float, or None. What was asked for.
-        max_products: Int, or None. The budget.
-        num_products: Int. Products with H.
-        seconds: Float. All of it.
-        product_seconds: Float. The part spent in products.
-        matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
-            `"fisher"`, …; `"operator"` where it is none of an objective's, None
-            in files of earlier versions.
-        objective: Dict. Settings of the objective; empty for an operator that
-            has none.
     """
 
     diagonal: np.ndarray
     standard_error: np.ndarray
     slices: dict[str, tuple[int, int]]
-    converged: bool | None
     method: str
-    num_probes: int
-    relative_error: float | None
-    max_products: int | None
-    num_products: int
-    seconds: float
-    product_seconds: float
-    seed: int
-    objective: dict[str, Any]
-    matrix: str | None = None
+
+    def error_text(self) -> str:
+        """Which error it has, up to the verb, for the warning."""
+        return "The standard errors of the diagonal are"
 
     @property
     def by_variable(self) -> dict[str, np.ndarray]:
@@ -136,59 +115,62 @@ def hessian_diagonal(
         https://doi.org/10.1016/j.apnum.2007.01.003; Baston and Nakatsukasa
         2022, https://arxiv.org/abs/2201.10684 (with a sketch).
     """
-    clock = time.perf_counter()
-    operator = as_operator(objective, w)
     arguments.one_of("method", method, Method)
-    seed = arguments.seed(seed)
-    plan = Plan.check(
+    return estimate(
+        Diagonal,
+        _Terms,
+        objective,
+        title="Hessian diagonal",
+        w=w,
         num_probes=num_probes,
         relative_error=relative_error,
         max_products=max_products,
-        sketch=method == "hutch++",
-    )
-    with track("Hessian diagonal", plan.num_products, progress) as advance:
-        multiply = Products(operator, advance)
-        probes = DeflatedProbes(
-            multiply, multiply.size, sketch_size=plan.sketch_size, seed=seed
-        )
-        moments = Moments(multiply.size)
-
-        def extend(count: int) -> None:
-            moments.add(probes.terms(count))
-
-        def reached() -> bool:
-            error = np.linalg.norm(_standard_error(moments))
-            norm = np.linalg.norm(probes.exact + moments.mean)
-            # Rounding of a product: no error below it can be told from none.
-            floor = 10 * np.finfo(np.float64).eps * norm
-            return error <= max(relative_error * norm, floor)
-
-        converged = plan.run(extend, reached)
-    if converged is False:
-        warnings.warn(
-            "The standard errors of the diagonal are above relative_error="
-            f"{relative_error} after {multiply.count} products. Pass a larger "
-            "`max_products` or `relative_error`.",
-            stacklevel=2,
-        )
-    slices = slices_of(operator)
-    return Diagonal(
-        diagonal=probes.exact + moments.mean,
-        standard_error=_standard_error(moments),
-        slices={path: (s.start, s.stop) for path, s in slices.items()},
-        converged=converged,
-        method=method,
-        num_probes=moments.count,
-        relative_error=relative_error,
-        max_products=plan.max_products,
-        num_products=multiply.count,
-        seconds=time.perf_counter() - clock,
-        product_seconds=multiply.seconds,
         seed=seed,
-        **described(operator),
+        progress=progress,
+        costs={"sketch": method == "hutch++"},
+        method=method,
     )
 
 
-def _standard_error(moments: Moments) -> np.ndarray:
-    variance = moments.variance() / moments.count
-    return student_factor(moments.count) * np.sqrt(variance)
+class _Terms:
+    """Means of v ∘ (H v), entry by entry."""
+
+    def __init__(
+        self,
+        multiply: Products,
+        operator: LinearOperator,
+        *,
+        sketch_size: int,
+        seed: int,
+    ):
+        self._slices = slices_of(operator)
+        self._probes = DeflatedProbes(
+            multiply, multiply.size, sketch_size=sketch_size, seed=seed
+        )
+        self._moments = Moments(multiply.size)
+
+    def extend(self, count: int) -> None:
+        self._moments.add(self._probes.terms(count))
+
+    def is_within(self, relative_error: float) -> bool:
+        error = np.linalg.norm(self._standard_error())
+        norm = np.linalg.norm(self._probes.exact + self._moments.mean)
+        # Rounding of a product: no error below it can be told from none.
+        floor = 10 * np.finfo(np.float64).eps * norm
+        return error <= max(relative_error * norm, floor)
+
+    def found(self) -> dict[str, Any]:
+        return {
+            "diagonal": self._probes.exact + self._moments.mean,
+            "standard_error": self._standard_error(),
+            "slices": {
+                path: (rows.start, rows.stop)
+                for path, rows in self._slices.items()
+            },
+            "num_probes": self._moments.count,
+        }
+
+    def _standard_error(self) -> np.ndarray:
+        count = self._moments.count
+        variance = self._moments.variance() / count
+        return student_factor(count) * np.sqrt(variance)

@@ -64,8 +64,9 @@ class Eigenvalues(Result):
         seconds: Float. All of it.
         product_seconds: Float. The part spent in products.
         matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
-            `"fisher"`, …; `"operator"` where it is none of an objective's, None
-            in files of earlier versions.
+            `"fisher"`, …, and of which variables, where not of all;
+            `"operator"` where it is none of an objective's, None in files of
+            earlier versions.
         objective: Dict. Settings of the objective; empty for an operator.
     """
 

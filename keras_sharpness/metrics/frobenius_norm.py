@@ -1,64 +1,44 @@
 """The Frobenius norm of the Hessian, with its standard error."""
 
 import dataclasses
-import time
-import warnings
 from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from keras_sharpness import arguments
 from keras_sharpness.metrics.numerics.probes import rademacher
 from keras_sharpness.metrics.numerics.products import Products
 from keras_sharpness.metrics.numerics.standard_error import standard_error
-from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator, described
-from keras_sharpness.progress import ProgressOption, track
-from keras_sharpness.results import Result
+from keras_sharpness.metrics.probe_estimate import ProbeEstimate, estimate
+from keras_sharpness.progress import ProgressOption
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class FrobeniusNorm(Result):
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FrobeniusNorm(ProbeEstimate):
     """‖H‖_F, how it was estimated and how far to trust it.
 
     The truth lies within two standard errors in about 95 % of the cases, with
     fewer than 16 probes and one eigenvalue that dominates in 89 to 92 %. They
-    are those of the sampling: the rounding of the products comes on top.
+    are those of the sampling: the rounding of the products comes on top. Cost
+    and settings are those of every `ProbeEstimate`.
 
     Attributes:
         value: Float. √ of the mean of the samples.
         standard_error: Float. Its standard error.
         samples: Array (n,). ‖H v‖² of each probe.
-        converged: Bool, whether the relative error was reached; None if none
-            was asked for.
-        num_probes: Int. n.
-        relative_error: Float, or None. What was asked for.
-        max_products: Int, or None. The budget.
-        num_products: Int. Products with H.
-        seconds: Float. All of it.
-        product_seconds: Float. The part spent in products.
-        matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
-            `"fisher"`, …; `"operator"` where it is none of an objective's, None
-            in files of earlier versions.
-        objective: Dict. Settings of the objective; empty for an operator that
-            has none.
     """
 
     value: float
     standard_error: float
     samples: np.ndarray
-    converged: bool | None
-    num_probes: int
-    relative_error: float | None
-    max_products: int | None
-    num_products: int
-    seconds: float
-    product_seconds: float
-    seed: int
-    objective: dict[str, Any]
-    matrix: str | None = None
+
+    def error_text(self) -> str:
+        """Which error it has, up to the verb, for the warning."""
+        return (
+            f"The standard error {self.standard_error:.3g} of the norm "
+            f"{self.value:.3g} is"
+        )
 
 
 def hessian_frobenius_norm(
@@ -114,54 +94,58 @@ def hessian_frobenius_norm(
         Martinsson and Tropp 2020, https://arxiv.org/abs/2002.01387, section
         4.8.
     """
-    clock = time.perf_counter()
-    operator = as_operator(objective, w)
-    seed = arguments.seed(seed)
-    plan = Plan.check(
+    return estimate(
+        FrobeniusNorm,
+        _Squares,
+        objective,
+        title="Frobenius norm",
+        w=w,
         num_probes=num_probes,
         relative_error=relative_error,
         max_products=max_products,
-    )
-    samples = np.empty(0)
-
-    with track("Frobenius norm", plan.num_products, progress) as advance:
-        multiply = Products(operator, advance)
-
-        def extend(count: int) -> None:
-            nonlocal samples
-            block = rademacher(
-                multiply.size, count=count, first=len(samples), seed=seed
-            )
-            squares = np.sum(multiply(block) ** 2, axis=0)
-            samples = np.append(samples, squares)
-
-        def reached() -> bool:
-            value, error = _root(samples)
-            return error <= relative_error * value
-
-        converged = plan.run(extend, reached)
-    value, error = _root(samples)
-    if converged is False:
-        warnings.warn(
-            f"The standard error {error:.3g} of the norm {value:.3g} is above "
-            f"relative_error={relative_error} after {multiply.count} "
-            "products. Pass a larger `max_products` or `relative_error`.",
-            stacklevel=2,
-        )
-    return FrobeniusNorm(
-        value=value,
-        standard_error=error,
-        samples=samples,
-        converged=converged,
-        num_probes=len(samples),
-        relative_error=relative_error,
-        max_products=plan.max_products,
-        num_products=multiply.count,
-        seconds=time.perf_counter() - clock,
-        product_seconds=multiply.seconds,
         seed=seed,
-        **described(operator),
+        progress=progress,
     )
+
+
+class _Squares:
+    """‖H v‖² of each probe."""
+
+    def __init__(
+        self,
+        multiply: Products,
+        operator: LinearOperator,
+        *,
+        sketch_size: int,
+        seed: int,
+    ):
+        del operator, sketch_size
+        self._multiply = multiply
+        self._seed = seed
+        self._samples = np.empty(0)
+
+    def extend(self, count: int) -> None:
+        block = rademacher(
+            self._multiply.size,
+            count=count,
+            first=len(self._samples),
+            seed=self._seed,
+        )
+        squares = np.sum(self._multiply(block) ** 2, axis=0)
+        self._samples = np.append(self._samples, squares)
+
+    def is_within(self, relative_error: float) -> bool:
+        value, error = _root(self._samples)
+        return error <= relative_error * value
+
+    def found(self) -> dict[str, Any]:
+        value, error = _root(self._samples)
+        return {
+            "value": value,
+            "standard_error": error,
+            "samples": self._samples,
+            "num_probes": len(self._samples),
+        }
 
 
 def _root(squares: np.ndarray) -> tuple[float, float]:

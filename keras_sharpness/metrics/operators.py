@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
-from keras_sharpness.metrics.curvature import Curvature, Matrix
+from keras_sharpness.metrics.curvature import Curvature
 from keras_sharpness.metrics.flat_arrays import ReusedMemory
 from keras_sharpness.metrics.objective import Objective
 from keras_sharpness.metrics.points import HeldWeights
@@ -30,9 +30,9 @@ class MeasuredOperator(LinearOperator):
     slices: dict[str, slice]
 
     @property
-    def matrix(self) -> Matrix:
-        """Str. Which matrix, e.g. `"hessian"`."""
-        return self.curvature.matrix
+    def matrix(self) -> str:
+        """Str. Which matrix, and of which variables (`Curvature.name`)."""
+        return self.curvature.name(list(self.objective.layout.slices))
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import dataclasses
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,13 @@ Measure = Callable[[Objective], Any]
 
 # The standard error of n units is itself good to 1/√(2n): 22 % of ten.
 _FEW_UNITS = 10
+
+
+@runtime_checkable
+class _OfAMatrix(Protocol):
+    """A result that says which matrix it is of."""
+
+    matrix: str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +51,9 @@ class SamplingError(Result):
         seconds: Float. All of it.
         seed: Int.
         objective: Dict. Settings of the objective.
+        matrix: Str. Which matrix the number is of, as the results say that
+            `measure` returned; None where it returned bare numbers, and in
+            files of earlier versions.
     """
 
     value: np.ndarray
@@ -60,6 +70,7 @@ class SamplingError(Result):
     seconds: float
     seed: int
     objective: dict[str, Any]
+    matrix: str | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """One line for each entry of `value`."""
@@ -163,7 +174,8 @@ def sampling_error(
     generator = np.random.default_rng(seed)
     replicates = []
     with track("Sampling error", num_replicates + 1, progress) as advance:
-        value = _number(measure(objective), "all data")
+        measured = measure(objective)
+        value = _number(measured, "all data")
         advance()
         for index in range(num_replicates):
             chosen = generator.integers(draw.num_units, size=num_drawn)
@@ -195,7 +207,14 @@ def sampling_error(
         seconds=time.perf_counter() - clock,
         seed=seed,
         objective=objective.settings,
+        matrix=_matrix_of(measured),
     )
+
+
+def _matrix_of(found: Any) -> str | None:
+    """Which matrix a result is of, if it is one and says so."""
+    is_one = isinstance(found, Result) and isinstance(found, _OfAMatrix)
+    return found.matrix if is_one else None
 
 
 def _number(found: Any, where: str) -> np.ndarray:

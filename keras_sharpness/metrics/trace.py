@@ -1,8 +1,7 @@
 """The trace of the Hessian, of each variable and each layer, with errors."""
 
 import dataclasses
-import time
-import warnings
+import functools
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +10,6 @@ from scipy.sparse.linalg import LinearOperator
 
 from keras_sharpness import arguments
 from keras_sharpness.metrics.numerics.products import Products
-from keras_sharpness.metrics.numerics.stopping import Plan
 from keras_sharpness.metrics.numerics.trace_estimators import (
     Estimates,
     IndependentSamples,
@@ -20,9 +18,9 @@ from keras_sharpness.metrics.numerics.trace_estimators import (
     layer_of,
 )
 from keras_sharpness.metrics.objective import Objective
-from keras_sharpness.metrics.operators import as_operator, described, slices_of
-from keras_sharpness.progress import ProgressOption, track
-from keras_sharpness.results import Result
+from keras_sharpness.metrics.operators import slices_of
+from keras_sharpness.metrics.probe_estimate import ProbeEstimate, estimate
+from keras_sharpness.progress import ProgressOption
 
 Method = Literal["hutchinson", "hutch++", "xtrace"]
 # What is left of the matrix once its range is out is far from skewed: XTrace
@@ -34,12 +32,13 @@ _COSTS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Trace(Result):
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Trace(ProbeEstimate):
     """The trace of a matrix, how it was estimated and how far to trust it.
 
     The truth lies within two standard errors in about 95 % of the cases. They
-    are those of the sampling: the rounding of the products comes on top.
+    are those of the sampling: the rounding of the products comes on top. Cost
+    and settings are those of every `ProbeEstimate`.
 
     Attributes:
         value: Float. The estimate of tr H, the mean of the samples.
@@ -53,19 +52,6 @@ class Trace(Result):
             the variables' together, whose errors are not independent.
         samples: Array (n,). The estimate of each probe; independent but for
             `method="xtrace"`.
-        converged: Bool, whether the relative error was reached; None if none
-            was asked for.
-        num_probes: Int. n.
-        relative_error: Float, or None. What was asked for.
-        max_products: Int, or None. The budget.
-        num_products: Int. Products with H.
-        seconds: Float. All of it.
-        product_seconds: Float. The part spent in products.
-        matrix: Str. Which matrix it is: `"hessian"`, `"gauss-newton"`,
-            `"fisher"`, …; `"operator"` where it is none of an objective's, None
-            in files of earlier versions.
-        objective: Dict. Settings of the objective; empty for an operator that
-            has none.
     """
 
     value: float
@@ -75,17 +61,14 @@ class Trace(Result):
     by_layer: dict[str, float]
     by_layer_standard_error: dict[str, float]
     samples: np.ndarray
-    converged: bool | None
     method: str
-    num_probes: int
-    relative_error: float | None
-    max_products: int | None
-    num_products: int
-    seconds: float
-    product_seconds: float
-    seed: int
-    objective: dict[str, Any]
-    matrix: str | None = None
+
+    def error_text(self) -> str:
+        """Which error it has, up to the verb, for the warning."""
+        return (
+            f"The standard error {self.standard_error:.3g} of the trace "
+            f"{self.value:.3g} is"
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row per trainable variable.
@@ -194,59 +177,60 @@ def hessian_trace(
         (Hutch++); Epperly, Tropp and Webber 2024,
         https://arxiv.org/abs/2301.07825 (XTrace).
     """
-    clock = time.perf_counter()
-    operator = as_operator(objective, w)
     arguments.one_of("method", method, Method)
-    seed = arguments.seed(seed)
-    plan = Plan.check(
+    return estimate(
+        Trace,
+        functools.partial(_Samples, method=method),
+        objective,
+        title="Hessian trace",
+        w=w,
         num_probes=num_probes,
         relative_error=relative_error,
         max_products=max_products,
-        **_COSTS[method],
+        seed=seed,
+        progress=progress,
+        costs=_COSTS[method],
+        remedy=", or `method='xtrace'`",
+        method=method,
     )
-    segments = Segments(operator.shape[0], slices_of(operator))
-    with track("Hessian trace", plan.num_products, progress) as advance:
-        multiply = Products(operator, advance)
-        estimator = (
-            LeaveOneOutSamples(multiply, segments, seed=seed)
+
+
+class _Samples:
+    """Traces of each probe, by variables and layers."""
+
+    def __init__(
+        self,
+        multiply: Products,
+        operator: LinearOperator,
+        *,
+        method: Method,
+        sketch_size: int,
+        seed: int,
+    ):
+        self._segments = Segments(multiply.size, slices_of(operator))
+        self._samples = (
+            LeaveOneOutSamples(multiply, self._segments, seed=seed)
             if method == "xtrace"
             else IndependentSamples(
-                multiply, segments, sketch_size=plan.sketch_size, seed=seed
+                multiply, self._segments, sketch_size=sketch_size, seed=seed
             )
         )
+        self.extend = self._samples.extend
 
-        def reached() -> bool:
-            now = estimator.estimates()
-            tolerance = relative_error * abs(now.values[0])
-            return now.errors[0] <= max(tolerance, estimator.rounding)
+    def is_within(self, relative_error: float) -> bool:
+        now = self._samples.estimates()
+        tolerance = relative_error * abs(now.values[0])
+        return now.errors[0] <= max(tolerance, self._samples.rounding)
 
-        converged = plan.run(estimator.extend, reached)
-        estimates = estimator.estimates()
-    value, error = float(estimates.values[0]), float(estimates.errors[0])
-    if converged is False:
-        warnings.warn(
-            f"The standard error {error:.3g} of the trace {value:.3g} is above "
-            f"relative_error={relative_error} after {multiply.count} "
-            "products. Pass a larger `max_products` or `relative_error`, or "
-            "`method='xtrace'`.",
-            stacklevel=2,
-        )
-    return Trace(
-        value=value,
-        standard_error=error,
-        **_named(estimates, segments),
-        samples=estimates.samples,
-        converged=converged,
-        method=method,
-        num_probes=len(estimates.samples),
-        relative_error=relative_error,
-        max_products=plan.max_products,
-        num_products=multiply.count,
-        seconds=time.perf_counter() - clock,
-        product_seconds=multiply.seconds,
-        seed=seed,
-        **described(operator),
-    )
+    def found(self) -> dict[str, Any]:
+        estimates = self._samples.estimates()
+        return {
+            "value": float(estimates.values[0]),
+            "standard_error": float(estimates.errors[0]),
+            **_named(estimates, self._segments),
+            "samples": estimates.samples,
+            "num_probes": len(estimates.samples),
+        }
 
 
 def _named(

@@ -9,7 +9,7 @@ import stat
 import zipfile
 import zlib
 
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.limits import Limits
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -76,13 +76,13 @@ def read_archive(
         UnsafeModelError: If it holds or unpacks to what it should not.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        name = texts.clean(name or "the model")
+        name = errors.clean(name or "the model")
         if len(source) > limits.file_bytes:
-            raise texts.too_large(name, len(source), limits.file_bytes)
+            raise errors.too_large(name, len(source), limits.file_bytes)
         content = bytes(source)
     else:
         # The caller's own path is shown whole.
-        name = texts.clean(name) if name else str(source).replace("`", "'")
+        name = errors.clean(name) if name else str(source).replace("`", "'")
         content = read_file(pathlib.Path(source), name, limits)
     _check_format(name, content)
     size = len(content)
@@ -90,7 +90,7 @@ def read_archive(
         # Every entry becomes an object of Python, and a file of the largest
         # size has room for millions.
         if content.count(_ENTRY) > 100:
-            raise texts.strange_member(name, "more than 100 members")
+            raise errors.strange_member(name, "more than 100 members")
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
             for info in infos:
@@ -99,7 +99,7 @@ def read_archive(
             _check_sizes(name, infos, limits)
             members = {i.filename: _unpacked(archive, i) for i in infos}
     except _UNREADABLE as error:
-        raise texts.unreadable(name, str(error), size) from error
+        raise errors.unreadable(name, str(error), size) from error
     digest = hashlib.sha256(content).hexdigest()
     return Archive(name=name, size=size, sha256=digest, members=members)
 
@@ -127,47 +127,47 @@ def read_file(path: pathlib.Path, name: str, limits: Limits) -> bytes:
         with open(path, "rb", opener=without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise texts.no_regular_file(path)
+                raise errors.no_regular_file(path)
             if status.st_size > limits.file_bytes:
-                raise texts.too_large(name, status.st_size, limits.file_bytes)
+                raise errors.too_large(name, status.st_size, limits.file_bytes)
             return file.read(status.st_size)
     except FileNotFoundError as error:
-        raise texts.missing(path, path.parent.resolve()) from error
+        raise errors.missing(path, path.parent.resolve()) from error
     except IsADirectoryError as error:
-        raise texts.folder(path) from error
+        raise errors.folder(path) from error
     except OSError as error:
-        raise texts.not_opened(path, str(error.strerror)) from error
+        raise errors.not_opened(path, str(error.strerror)) from error
 
 
 def _check_format(name: str, content: bytes) -> None:
     if content.startswith(_HDF5_MAGIC):
         if name.endswith(".weights.h5"):
-            raise texts.weights_only(name)
-        raise texts.legacy(name)
+            raise errors.weights_only(name)
+        raise errors.legacy(name)
     if not content.startswith(b"PK\x03\x04"):
-        raise texts.unreadable(name, "not a zip archive", len(content))
+        raise errors.unreadable(name, "not a zip archive", len(content))
 
 
 def _check_member(name: str, info: zipfile.ZipInfo, size: int) -> None:
     # `orig_filename` is what the archive says, before zipfile cleans it.
     member = info.orig_filename
-    shown = f"`{texts.clean(member)}`"
+    shown = f"`{errors.clean(member)}`"
     parts = member.replace("\\", "/").split("/")
     if stat.S_ISLNK(info.external_attr >> 16):
-        raise texts.strange_member(name, f"a symbolic link, {shown}")
+        raise errors.strange_member(name, f"a symbolic link, {shown}")
     if info.flag_bits & _ENCRYPTED:
-        raise texts.strange_member(name, f"an encrypted member, {shown}")
+        raise errors.strange_member(name, f"an encrypted member, {shown}")
     if ".." in parts or parts[0] == "" or ":" in member:
         what = f"a member whose name leaves the archive, {shown}"
-        raise texts.strange_member(name, what)
+        raise errors.strange_member(name, what)
     if parts[0] == "assets":
-        raise texts.assets(name, member)
+        raise errors.assets(name, member)
     if member not in _MEMBERS:
         kind = "another archive" if _is_archive(member) else "another member"
-        raise texts.strange_member(name, f"{kind}, {shown}")
+        raise errors.strange_member(name, f"{kind}, {shown}")
     if info.compress_type not in _COMPRESSIONS:
         reason = f"{member} is compressed in another way"
-        raise texts.unreadable(name, reason, size)
+        raise errors.unreadable(name, reason, size)
 
 
 def _is_archive(member: str) -> bool:
@@ -178,9 +178,9 @@ def _check_set(name: str, infos: list[zipfile.ZipInfo], size: int) -> None:
     names = [info.filename for info in infos]
     for member in _MEMBERS:
         if member not in names:
-            raise texts.unreadable(name, f"missing {member}", size)
+            raise errors.unreadable(name, f"missing {member}", size)
         if names.count(member) > 1:
-            raise texts.strange_member(name, f"`{member}` more than once")
+            raise errors.strange_member(name, f"`{member}` more than once")
 
 
 def _check_sizes(
@@ -188,22 +188,22 @@ def _check_sizes(
 ) -> None:
     for info in infos:
         if info.filename != WEIGHTS and info.file_size > limits.json_bytes:
-            what = f"`{info.filename}` has {texts.size_text(info.file_size)}"
-            limit = texts.size_text(limits.json_bytes)
-            raise texts.bomb(name, what, limit)
+            what = f"`{info.filename}` has {errors.size_text(info.file_size)}"
+            limit = errors.size_text(limits.json_bytes)
+            raise errors.bomb(name, what, limit)
         most = max(_SMALL, limits.ratio * info.compress_size)
         if info.file_size > most:
             what = (
                 f"`{info.filename}` unpacks from "
-                f"{texts.size_text(info.compress_size)} to "
-                f"{texts.size_text(info.file_size)}"
+                f"{errors.size_text(info.compress_size)} to "
+                f"{errors.size_text(info.file_size)}"
             )
-            raise texts.bomb(name, what, f"{limits.ratio} times")
+            raise errors.bomb(name, what, f"{limits.ratio} times")
     total = sum(info.file_size for info in infos)
     if total > limits.unpacked_bytes:
-        what = f"its members unpack to {texts.size_text(total)}"
-        limit = texts.size_text(limits.unpacked_bytes)
-        raise texts.bomb(name, what, limit)
+        what = f"its members unpack to {errors.size_text(total)}"
+        limit = errors.size_text(limits.unpacked_bytes)
+        raise errors.bomb(name, what, limit)
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

@@ -4,7 +4,7 @@ import collections
 from collections.abc import Collection
 from typing import Any
 
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.allowed import (
     CLASSES,
     CODE_CLASSES,
@@ -48,7 +48,7 @@ def check_classes(
             unknown[what] += 1
     if unknown:
         (kind, what), number = next(iter(unknown.items()))
-        raise texts.unknown(name, kind, what, number)
+        raise errors.unknown(name, kind, what, number)
     _check_whole(config, name, custom_names)
 
 
@@ -61,18 +61,18 @@ def _check_code(node: Node, name: str) -> None:
             continue
         last = what.replace(">", ".").rpartition(".")[2]
         if last in CODE_CLASSES:
-            raise texts.carries_code(name, _layer(node), what)
+            raise errors.carries_code(name, _layer(node), what)
         if last in CONSTANT_CLASSES:
-            raise texts.constant(name, last)
+            raise errors.constant(name, last)
         if last in FILE_CLASSES:
-            raise texts.reads_files(name, _layer(node), what)
+            raise errors.reads_files(name, _layer(node), what)
 
 
 def _layer(node: Node) -> str:
     config = node.get("config")
     own = config.get("name") if isinstance(config, dict) else None
     own = own or node.get("name")
-    return f"layer `{texts.clean(own)}`" if isinstance(own, str) else "a part"
+    return f"layer `{errors.clean(own)}`" if isinstance(own, str) else "a part"
 
 
 def _unknown(
@@ -131,9 +131,9 @@ def _check_alias(node: Node, name: str, expected: str) -> None:
     # A name that Keras registered for all, whoever wrote the file, comes
     # before the module and the class.
     if alias is not None and alias != expected:
-        raise texts.renamed(name, node["class_name"], str(alias))
+        raise errors.renamed(name, node["class_name"], str(alias))
     if expected in NETWORKS.values() and alias is None:
-        raise texts.renamed(name, node["class_name"], "nothing")
+        raise errors.renamed(name, node["class_name"], "nothing")
 
 
 def _check_whole(
@@ -146,4 +146,4 @@ def _check_whole(
         and (module, class_name) not in NETWORKS
         and not _is_custom(registered, custom_names)
     ):
-        raise texts.no_model(name, class_name)
+        raise errors.no_model(name, class_name)

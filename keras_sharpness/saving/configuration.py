@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.archive import CONFIG, METADATA, Archive
 from keras_sharpness.saving.limits import Limits
 
@@ -27,7 +27,7 @@ def read_configuration(archive: Archive, limits: Limits) -> Node:
     """
     config = _parsed(archive, CONFIG, limits)
     if not isinstance(config.get("class_name"), str):
-        raise texts.unreadable(
+        raise errors.unreadable(
             archive.name, f"{CONFIG} is not a description", archive.size
         )
     _check_extent(config, archive.name, limits)
@@ -49,7 +49,7 @@ def read_metadata(archive: Archive, limits: Limits) -> dict[str, str]:
     """
     values = _parsed(archive, METADATA, limits)
     return {
-        key: texts.clean(values.get(key, "unknown"))
+        key: errors.clean(values.get(key, "unknown"))
         for key in ("keras_version", "date_saved")
     }
 
@@ -67,6 +67,21 @@ def nodes(value: Any) -> Iterator[Node]:
             stack.extend(reversed(value))
 
 
+def top_layers(config: Node) -> list[Node]:
+    """The configurations of a model's own layers, each with its name."""
+    inner = config.get("config")
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    found = []
+    for node in layers if isinstance(layers, list) else []:
+        if not isinstance(node, dict) or "class_name" not in node:
+            continue
+        own = node.get("config")
+        own_name = own.get("name") if isinstance(own, dict) else None
+        name = node.get("name") or own_name or node["class_name"]
+        found.append({**node, "name": str(name)})
+    return found
+
+
 def _parsed(archive: Archive, member: str, limits: Limits) -> Node:
     content = archive.members[member]
     # Each value of Python takes ten times its text, so that they are counted
@@ -80,11 +95,11 @@ def _parsed(archive: Archive, member: str, limits: Limits) -> Node:
     except RecursionError as error:
         raise _too_deep(archive.name, member, limits) from error
     except ValueError as error:
-        raise texts.unreadable(
+        raise errors.unreadable(
             archive.name, f"{member}: {error}", archive.size
         ) from error
     if not isinstance(values, dict):
-        raise texts.unreadable(
+        raise errors.unreadable(
             archive.name, f"{member} is not a description", archive.size
         )
     return values
@@ -106,9 +121,9 @@ def _check_extent(config: Node, name: str, limits: Limits) -> None:
 
 def _too_many(name: str, member: str, limits: Limits) -> Exception:
     limit = f"{limits.values:,}"
-    return texts.bomb(name, f"`{member}` has too many values", limit)
+    return errors.bomb(name, f"`{member}` has too many values", limit)
 
 
 def _too_deep(name: str, member: str, limits: Limits) -> Exception:
     limit = f"{limits.depth} levels"
-    return texts.bomb(name, f"`{member}` is nested too deeply", limit)
+    return errors.bomb(name, f"`{member}` is nested too deeply", limit)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.configuration import Node, nodes
 from keras_sharpness.saving.weights import StoredWeights
 
@@ -37,14 +37,14 @@ def check_declared(config: Node, stored: StoredWeights, name: str) -> None:
         if node["class_name"] == "Normalization" and not layer.has_shape:
             # It looks at its weights while it is built, so that they would be
             # there before `load_model` had counted them.
-            raise texts.no_shape(name, layer.name)
+            raise errors.no_shape(name, layer.name)
         number = count(layer)
         total += number
         if number > largest:
             largest = number
-            worst = f"; most of them in `{texts.clean(layer.name)}`"
+            worst = f"; most of them in `{errors.clean(layer.name)}`"
     if total > stored.size + _SURPLUS:
-        raise texts.more_than_stored(name, total, stored.size, worst)
+        raise errors.more_than_stored(name, total, stored.size, worst)
 
 
 class _Arguments:

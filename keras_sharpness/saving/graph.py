@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.allowed import PLAIN_CLASSES
 from keras_sharpness.saving.configuration import Node, nodes
 from keras_sharpness.saving.limits import Limits
@@ -47,12 +47,12 @@ def check_graph(config: Node, name: str, limits: Limits) -> None:
         key = _PARTS.get(node["class_name"])
         parts = arguments.get(key) if isinstance(arguments, dict) else None
         if type(parts) is int and parts > limits.calls:
-            what = f"`{texts.clean(node['class_name'])}` makes {parts:,} parts"
-            raise texts.bomb(name, what, f"{limits.calls:,}")
+            what = f"`{errors.clean(node['class_name'])}` makes {parts:,} parts"
+            raise errors.bomb(name, what, f"{limits.calls:,}")
         for inbound in _inbound(node):
             _check_arguments(inbound, name)
             if not any(True for _ in _tensors(inbound)):
-                raise texts.stands_alone(name, _name(node))
+                raise errors.stands_alone(name, _name(node))
     for node in nodes(config):
         if isinstance(node.get("layers"), list):
             _check_order(node["layers"], name, limits)
@@ -94,7 +94,7 @@ def _check_arguments(inbound: Any, name: str) -> None:
     for node in nodes(inbound):
         class_name = node.get("class_name")
         if class_name is not None and class_name not in PLAIN_CLASSES:
-            raise texts.constant(name, texts.clean(class_name))
+            raise errors.constant(name, errors.clean(class_name))
 
 
 def _check_shared(config: Node, name: str) -> None:
@@ -104,7 +104,7 @@ def _check_shared(config: Node, name: str) -> None:
         if "shared_object_id" in node:
             own = node.get("class_name"), node.get("config")
             if first.setdefault(str(node["shared_object_id"]), own) != own:
-                raise texts.renamed(
+                raise errors.renamed(
                     name, node.get("class_name"), "an object shared with others"
                 )
 
@@ -184,4 +184,4 @@ def _name(node: Node) -> str:
 
 def _too_many_calls(name: str, limits: Limits) -> Exception:
     what = "its layers take too many calls to connect"
-    return texts.bomb(name, what, f"{limits.calls:,}")
+    return errors.bomb(name, what, f"{limits.calls:,}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_sharpness import arguments
 from keras_sharpness.reasons import short_reason
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.archive import WEIGHTS, Archive, read_archive
 from keras_sharpness.saving.classes import check_classes
 from keras_sharpness.saving.configuration import (
@@ -18,7 +18,6 @@ from keras_sharpness.saving.configuration import (
 )
 from keras_sharpness.saving.declared import check_declared
 from keras_sharpness.saving.description import ModelDescription
-from keras_sharpness.saving.errors import ModelFileError
 from keras_sharpness.saving.graph import check_graph
 from keras_sharpness.saving.layers import (
     is_model_weight,
@@ -152,12 +151,12 @@ def inspected(
         return _inspected(
             archive, frozenset(custom_objects or ()), compile, limits
         )
-    except ModelFileError:
+    except errors.ModelFileError:
         raise
     except Exception as error:
         # A configuration may hold anything at any place.
         reason = short_reason(error)
-        raise texts.unreadable(archive.name, reason, archive.size) from error
+        raise errors.unreadable(archive.name, reason, archive.size) from error
 
 
 def _inspected(
@@ -189,7 +188,7 @@ def _inspected(
         size=archive.size,
         sha256=archive.sha256,
         **metadata,
-        model_class=texts.clean(config["class_name"]),
+        model_class=errors.clean(config["class_name"]),
         layers=layers,
         layer_classes=classes,
         parameters=sum(math.prod(shape) for shape in model_weights(stored)),
@@ -198,7 +197,7 @@ def _inspected(
         optimizer=optimizer,
         loss=loss,
         non_finite=tuple(
-            texts.clean(weight.path)
+            errors.clean(weight.path)
             for weight in stored.weights
             if not weight.is_finite and is_model_weight(weight.path)
         ),
@@ -210,7 +209,7 @@ def _inspected(
 def _layer_classes(config: Node) -> tuple[str, ...]:
     """The classes of layers at all depths, in the order of the file."""
     names = [
-        texts.clean(node["class_name"])
+        errors.clean(node["class_name"])
         for node in nodes(config.get("config"))
         if _is_layer(node) and node["class_name"] != "InputLayer"
     ]
@@ -234,4 +233,4 @@ def _name_of(value: Any) -> str | None:
     if isinstance(value, dict) and isinstance(value.get("class_name"), str):
         is_function = value["class_name"] == "function"
         value = value.get("config") if is_function else value["class_name"]
-    return texts.clean(value) if isinstance(value, str) else None
+    return errors.clean(value) if isinstance(value, str) else None

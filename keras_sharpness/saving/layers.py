@@ -4,12 +4,11 @@ import math
 import re
 from typing import Any
 
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.allowed import LAYERS, NETWORKS
-from keras_sharpness.saving.configuration import Node
+from keras_sharpness.saving.configuration import Node, top_layers
 from keras_sharpness.saving.description import LayerDescription
 from keras_sharpness.saving.shapes import FileShapes
-from keras_sharpness.saving.top_layers import top_layers
 from keras_sharpness.saving.weights import StoredLayer, StoredWeights
 
 # Keras 2 wrote the second.
@@ -51,8 +50,8 @@ def layer_table(
         weights = model_weights(stored, f"{layer.path}/")
         rows.append(
             LayerDescription(
-                name=texts.clean(layer.name or own),
-                class_name=texts.clean(class_name),
+                name=errors.clean(layer.name or own),
+                class_name=errors.clean(class_name),
                 parameters=sum(math.prod(shape) for shape in weights),
                 weight_shapes=tuple(weights),
                 output_shape=shapes.of(layer.name),

@@ -12,10 +12,9 @@ import keras
 # The package's own networks are found by the name they were saved under.
 import keras_sharpness.models  # noqa: F401
 from keras_sharpness.reasons import short_reason
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.archive import CONFIG, WEIGHTS
 from keras_sharpness.saving.building import BUILDERS, Needs, for_building, needs
-from keras_sharpness.saving.errors import ModelFileError
 from keras_sharpness.saving.inspect import Inspected, inspected
 from keras_sharpness.saving.limits import Limits
 from keras_sharpness.saving.weights import written_anew
@@ -88,20 +87,20 @@ def load_model(
             # Keras empties what it reads.
             _check_needs(needs(json.loads(text)), file)
         return _loaded(file, text, custom_objects or {}, compile)
-    except ModelFileError:
+    except errors.ModelFileError:
         raise
     except Exception as error:
         shown, cause = file.description.name, short_reason(error)
-        raise texts.not_loaded(shown, cause) from error
+        raise errors.not_loaded(shown, cause) from error
 
 
 def _check_needs(needs: Needs, file: Inspected) -> None:
     name, stored = file.description.name, file.stored
     if needs.weight_bytes > 2 * stored.num_bytes + _SURPLUS_BYTES:
-        raise texts.more_than_stored(name, needs.weights, stored.size)
+        raise errors.more_than_stored(name, needs.weights, stored.size)
     if needs.activations > file.limits.activations:
         what = f"its layers make {needs.activations:,} numbers of one sample"
-        raise texts.bomb(name, what, f"{file.limits.activations:,}")
+        raise errors.bomb(name, what, f"{file.limits.activations:,}")
 
 
 def _loaded(

@@ -10,7 +10,7 @@ import keras
 
 from keras_sharpness import arguments
 from keras_sharpness.reasons import short_reason
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.archive import WEIGHTS, read_archive, read_file
 from keras_sharpness.saving.limits import Limits, chosen
 from keras_sharpness.saving.weights import read_weights, written_anew
@@ -71,4 +71,4 @@ def load_weights(
             copy.write_bytes(written_anew(stored, content))
             model.load_weights(copy)
     except Exception as error:
-        raise texts.not_fitting(name, short_reason(error)) from error
+        raise errors.not_fitting(name, short_reason(error)) from error

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from keras_sharpness.saving.allowed import NETWORKS, word_set
-from keras_sharpness.saving.configuration import Node, nodes
+from keras_sharpness.saving.configuration import Node, nodes, top_layers
 from keras_sharpness.saving.description import Shape
-from keras_sharpness.saving.top_layers import top_layers
 
 # What comes out has the shape of what goes in.
 _SAME = word_set(

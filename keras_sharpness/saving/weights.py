@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from keras_sharpness.saving import _texts as texts
+from keras_sharpness.saving import errors
 from keras_sharpness.saving.archive import WEIGHTS
 from keras_sharpness.saving.limits import Limits
 
@@ -132,20 +132,20 @@ def read_weights(content: bytes, name: str, limits: Limits) -> StoredWeights:
     """
     if not content.startswith(_HDF5_MAGIC):
         reason = f"{WEIGHTS} is no HDF5 file"
-        raise texts.unreadable(name, reason, len(content))
+        raise errors.unreadable(name, reason, len(content))
     found = _listed(content, name, limits)
     if "refused" in found:
         path, what, *sizes = found["refused"]
         if sizes:
-            claimed, held = map(texts.size_text, sizes)
+            claimed, held = map(errors.size_text, sizes)
             what = f"claims {claimed} and holds {held}"
-        raise texts.strange_weights(name, path, what)
+        raise errors.strange_weights(name, path, what)
     if "too_many" in found:
         what, limit = f"`{WEIGHTS}` has too many parts", f"{limits.objects:,}"
-        raise texts.bomb(name, what, limit)
+        raise errors.bomb(name, what, limit)
     if "unreadable" in found:
         reason = f"{WEIGHTS}: {found['unreadable']}"
-        raise texts.unreadable(name, reason, len(content))
+        raise errors.unreadable(name, reason, len(content))
     weights = [
         StoredWeight(
             **{**array, "shape": tuple(array["shape"])},
@@ -212,9 +212,9 @@ def _listed(content: bytes, name: str, limits: Limits) -> dict[str, Any]:
         )
         return json.loads(done.stdout)
     except OSError as error:
-        raise texts.no_process(name, str(error.strerror)) from error
+        raise errors.no_process(name, str(error.strerror)) from error
     except (subprocess.TimeoutExpired, ValueError) as error:
-        raise texts.no_answer(name, WEIGHTS, limits.seconds) from error
+        raise errors.no_answer(name, WEIGHTS, limits.seconds) from error
 
 
 def _numbers(content: bytes, array: dict[str, Any]) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 from scipy.sparse.linalg import aslinearoperator
 
 import keras_sharpness as ks
+from keras_sharpness.metrics.check import check
 from keras_sharpness.metrics.diagonal import hessian_diagonal
 from keras_sharpness.metrics.frobenius_norm import hessian_frobenius_norm
 from keras_sharpness.metrics.operators import (
@@ -17,6 +18,7 @@ from keras_sharpness.metrics.operators import (
     GaussNewtonOperator,
     HessianOperator,
 )
+from keras_sharpness.metrics.sampling_error import sampling_error
 from keras_sharpness.metrics.stored_products import StoredProducts
 from keras_sharpness.results import Result
 
@@ -29,6 +31,7 @@ OPERATORS = {
     ),
     "empirical-fisher": EmpiricalFisherOperator,
 }
+NAMES = {"monte-carlo-fisher": "monte-carlo-fisher, num_samples=1, seed=3"}
 MEASUREMENTS = {
     "eigenvalues": lambda o: ks.hessian_eigenvalues(o, k=1, tolerance=0.1),
     "power": lambda o: ks.hessian_eigenvalues(
@@ -38,6 +41,7 @@ MEASUREMENTS = {
     "diagonal": lambda o: hessian_diagonal(o, num_probes=4),
     "frobenius norm": lambda o: hessian_frobenius_norm(o, num_probes=4),
     "density": lambda o: ks.spectral_density(o, num_probes=2, num_steps=4),
+    "check": lambda o: check(o, progress=False),
 }
 
 
@@ -58,10 +62,11 @@ def objective():
 @pytest.mark.parametrize("measurement", MEASUREMENTS)
 def test_of_an_operator(objective, matrix, measurement):
     result = MEASUREMENTS[measurement](OPERATORS[matrix](objective))
-    assert result.matrix == matrix
+    assert result.matrix == NAMES.get(matrix, matrix)
     assert result.objective == objective.settings
     again = Result.from_dict(json.loads(json.dumps(result.to_dict())))
-    assert (again.matrix, again.objective) == (matrix, result.objective)
+    assert again.matrix == result.matrix
+    assert again.objective == result.objective
 
 
 @pytest.mark.parametrize("measurement", MEASUREMENTS)
@@ -77,6 +82,49 @@ def test_another_operator_is_called_one(measurement):
     result = MEASUREMENTS[measurement](operator)
     assert result.matrix == "operator"
     assert result.objective == {}
+
+
+@pytest.mark.parametrize("operator", [HessianOperator, GaussNewtonOperator])
+def test_blocks_are_not_called_like_the_whole(objective, operator):
+    layer = objective.model.layers[0]
+    matrices = [
+        ks.hessian_trace(
+            operator(objective, variables=variables), num_probes=2
+        ).matrix
+        for variables in (None, layer, layer.kernel, layer.bias)
+    ]
+    whole, every, kernel, bias = matrices
+    assert kernel == f"{whole} of {layer.kernel.path}"
+    assert bias == f"{whole} of {layer.bias.path}"
+    # The block of all variables is the matrix itself.
+    assert every == whole
+
+
+def test_other_draws_are_called_otherwise(objective):
+    names = {
+        ks.hessian_trace(
+            FisherOperator(objective, method="monte-carlo", **options),
+            num_probes=2,
+        ).matrix
+        for options in ({}, {"seed": 1}, {"num_samples": 2})
+    }
+    assert len(names) == 3
+
+
+def test_a_sampling_error_is_of_what_was_measured(objective):
+    def error(measure):
+        return sampling_error(objective, measure, num_replicates=2)
+
+    found = error(lambda o: hessian_frobenius_norm(o, num_probes=2))
+    assert found.matrix == "hessian"
+    found = error(
+        lambda o: ks.hessian_trace(GaussNewtonOperator(o), num_probes=2)
+    )
+    assert found.matrix == "gauss-newton"
+    assert error(lambda o: o.value()).matrix is None
+    values = found.to_dict()
+    del values["matrix"]
+    assert Result.from_dict(values).matrix is None
 
 
 def test_what_is_made_of_operators_is_none_of_the_objectives(objective):

@@ -104,16 +104,3 @@ def test_same_seed_same_bits_and_round_trip(tmp_path):
         np.testing.assert_equal(
             getattr(loaded, field.name), getattr(first, field.name)
         )
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"num_probes": 1}, "`num_probes` must be an integer of at least 2"),
-        ({"relative_error": 0.0}, "`relative_error` must be a positive"),
-        ({"max_products": 50}, "Pass `relative_error=0.05`"),
-    ],
-)
-def test_bad_options_name_the_remedy(options, message):
-    with pytest.raises(ValueError, match=message):
-        hessian_frobenius_norm(aslinearoperator(np.eye(4)), **options)

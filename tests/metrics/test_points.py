@@ -4,10 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-import keras_sharpness as ks
 from keras_sharpness.metrics.points import (
     HeldWeights,
-    MovedWeights,
     PackedWeights,
 )
 from keras_sharpness.metrics.weights import WeightLayout
@@ -25,19 +23,6 @@ def network():
             keras.layers.Dense(2),
         ]
     )
-
-
-@pytest.fixture(scope="module")
-def objective():
-    """Seven samples in batches of two: an odd number, and a short one."""
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((7, 3)), np.array([0, 1, 1, 0, 1, 0, 0])
-    weight = rng.uniform(0.5, 2.0, 7)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    with precision("float64"):
-        return ks.Objective(
-            network(), x, y, sample_weight=weight, loss=loss, batch_size=2
-        )
 
 
 @pytest.mark.parametrize(
@@ -73,25 +58,6 @@ def test_every_part_begins_at_an_aligned_place():
     filled = packing.pack(np.ones(WeightLayout(network()).size)).numpy()
     begins = np.flatnonzero(np.diff(filled, prepend=0.0) == 1.0)
     assert begins.tolist() == [0, 16, 32, 48, 64, 80]
-
-
-def test_loss_at_a_sum(objective):
-    rng = np.random.default_rng(1)
-    start, step = rng.standard_normal((2, objective.size))
-    packing = PackedWeights(objective.layout)
-    moved = MovedWeights(packing.pack(start), packing.pack(step))
-    state = [
-        np.full(v.shape, 0.5) for v in objective.model.non_trainable_variables
-    ]
-    before = objective.evaluate()
-    for options in ({}, {"state": state}):
-        here = objective.evaluate(start + step, **options)
-        found = objective.evaluate(moved, **options)
-        assert list(found) == ["loss", "accuracy"]
-        # The same float64 operations on the same numbers, summed alike.
-        assert found["loss"] == pytest.approx(here["loss"], rel=1e-14)
-        assert found["accuracy"] == here["accuracy"]
-    assert objective.evaluate() == before
 
 
 @pytest.fixture

@@ -339,10 +339,7 @@ def test_same_seed_same_bits_and_round_trip(tmp_path):
     ("options", "message"),
     [
         ({"method": "exact"}, "'hutchinson', 'hutch\\+\\+', 'xtrace'"),
-        ({"num_probes": 1}, "`num_probes` must be an integer of at least 2"),
-        ({"relative_error": 0.0}, "`relative_error` must be a positive"),
         ({"relative_error": np.nan}, "`relative_error` must be a positive"),
-        ({"max_products": 50}, "Pass `relative_error=0.05`"),
         (
             {"relative_error": 0.1, "max_products": 47, "method": "hutch++"},
             "at least 48",

@@ -63,3 +63,21 @@ def test_an_archive_of_another_network_is_refused(tmp_path, trained):
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     with pytest.raises(saving.ModelFileError, match=r"own\.keras"):
         saving.load_weights(other, tmp_path / "own.keras")
+
+
+def test_weights_of_a_file_come_back(tmp_path):
+    layers = [keras.Input((3,)), keras.layers.Dense(2, dtype="bfloat16")]
+    model = keras.Sequential(layers)
+    path = tmp_path / "a.weights.h5"
+    model.save_weights(path)
+    other = keras.models.clone_model(model)
+    saving.load_weights(other, path)
+    for ours, theirs in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    wider = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    with pytest.raises(
+        saving.ModelFileError, match=r"could not be loaded: .* model"
+    ):
+        saving.load_weights(wider, path)
+    with pytest.raises(saving.ModelFileError, match="There is no file"):
+        saving.load_weights(model, tmp_path / "b.weights.h5")

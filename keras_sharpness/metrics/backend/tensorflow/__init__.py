@@ -24,14 +24,12 @@ from keras_sharpness.metrics.backend.tensorflow.differentiable import (
 )
 from keras_sharpness.metrics.backend.tensorflow.evaluation_point import (
     EvaluationPoint,
-)
-from keras_sharpness.metrics.backend.tensorflow.held import (
-    free_memory,
     held,
 )
 from keras_sharpness.metrics.backend.tensorflow.kept_product import (
     KeptProduct,
     LinearMap,
+    free_memory,
 )
 from keras_sharpness.metrics.backend.tensorflow.logits import (
     logits_of,

@@ -1,4 +1,4 @@
-"""The point of weight space at which compiled functions stand."""
+"""Points of weight space: held, and where compiled functions stand."""
 
 import contextlib
 import threading
@@ -12,6 +12,36 @@ from keras_sharpness.metrics.backend.tensorflow.compiled import compiled
 from keras_sharpness.metrics.backend.tensorflow.forgotten_gradients import (
     forgotten_gradients,
 )
+
+
+def held(
+    values: Iterable[Any], dtypes: Iterable[str] | None = None
+) -> list[tf.Tensor]:
+    """Values as tensors that later training does not move.
+
+    Without a copy: TensorFlow makes one when a variable changes whose value is
+    still held.
+
+    Args:
+        values: Variables or arrays.
+        dtypes: Of the tensors; those of the values when left out.
+
+    Returns:
+        List of tensors.
+    """
+    tensors = [
+        # Keras would hand a variable back as it is, and that moves.
+        tf.convert_to_tensor(
+            value.value if isinstance(value, keras.Variable) else value
+        )
+        for value in values
+    ]
+    if dtypes is None:
+        return tensors
+    return [
+        tf.cast(tensor, dtype)
+        for tensor, dtype in zip(tensors, dtypes, strict=True)
+    ]
 
 
 class EvaluationPoint:

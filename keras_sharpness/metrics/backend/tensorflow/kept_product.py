@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import psutil
 import tensorflow as tf
 
 from keras_sharpness.metrics.backend.tensorflow.evaluation_point import (
@@ -153,3 +154,12 @@ class LinearMap:
             for vector in vectors
             for product in self._stages.second(self._tensors, [vector])
         ]
+
+
+def free_memory() -> int:
+    """Bytes free on the host.
+
+    TensorFlow does not tell how much memory a GPU has, only what it took of
+    it; on a machine with one this bounds what the host could hand over.
+    """
+    return psutil.virtual_memory().available
