@@ -54,11 +54,11 @@ def test_every_generator_gets_a_stream_of_its_own(make_convnet):
         ]
 
     one, other = make_convnet(), make_convnet()
-    reseed(one, 5)
-    reseed(other, 5)
+    reseed(one.variables, 5)
+    reseed(other.variables, 5)
     assert states(one) == states(other)
     assert len(set(states(one))) == 2  # SpatialDropout2D and Dropout
-    reseed(other, 6)
+    reseed(other.variables, 6)
     assert not set(states(one)) & set(states(other))
 
 
