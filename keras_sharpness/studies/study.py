@@ -237,6 +237,7 @@ class Study:
             gpus=gpus,
             ray_address=ray_address,
         )
+        how.set_threads_here()
         self.prepare()
         names = self.unfinished()
         if names:

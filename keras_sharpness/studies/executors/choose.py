@@ -72,6 +72,19 @@ class Executor:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
+    def set_threads_here(self) -> None:
+        """Sets this process to the threads asked for, where it is to work.
+
+        Raises:
+            ValueError: If it has computed with another number.
+        """
+        if self.kind == "here" and self.threads is not None:
+            from keras_sharpness.training.backend.devices import (
+                set_num_threads,
+            )
+
+            set_num_threads(self.threads)
+
 
 def run_members(
     work: Work,
@@ -92,12 +105,6 @@ def run_members(
         Dict from the names of those that failed to the reason.
     """
     if executor.kind == "here":
-        if executor.threads is not None:
-            from keras_sharpness.training.backend.devices import (
-                set_num_threads,
-            )
-
-            set_num_threads(executor.threads)
         steps = len(names) * (1 + len(work.plan.names()))
         with StudyProgress(steps, show=progress) as bars:
             return run_here(work, names, bars)
