@@ -30,7 +30,8 @@ class Executor:
         ray_address: Str. Of a running Ray; None starts one on this machine.
 
     Raises:
-        ValueError: If an option does not fit, or Ray is not installed.
+        ValueError: If an option does not fit, or Ray is not installed or not
+            at its address.
     """
 
     kind: ExecutorName | None = None
@@ -41,7 +42,9 @@ class Executor:
 
     def __post_init__(self) -> None:
         workers = arguments.integer("workers", self.workers, least=1)
-        kind = self.kind or ("here" if workers == 1 else "process")
+        kind = self.kind
+        if kind is None:
+            kind = "here" if workers == 1 else "process"
         checked = {
             "workers": workers,
             "kind": arguments.one_of("executor", kind, ExecutorName),
@@ -66,7 +69,7 @@ class Executor:
         if kind == "ray":
             from keras_sharpness.studies.executors.ray_tasks import check_ray
 
-            check_ray()
+            check_ray(checked["ray_address"])
         if kind != "here" and self.threads is None:
             checked["threads"] = max(1, _num_cores() // workers)
         for name, value in checked.items():
