@@ -114,6 +114,8 @@ CLASS_WEIGHT = [
     {0: 0.0, 1: 0.0},
 ]
 NESTED = [2.5, [], OTHER]
+MAPPING = [True, 2.5, "gibberish", [1], OBJECTS, OTHER]
+MEASURES = [True, 2.5, "gibberish", ["gibberish"], {"gibberish": {}}, OTHER]
 
 # By the name of an argument, or of a function and an argument.
 WRONG = {
@@ -336,7 +338,28 @@ OWN = {
     ("ClassificationData", "name"): [*TEXT, ""],
     ("ClassificationData", "source"): [*TEXT, ""],
     ("MeasurementPlan", "epsilons"): [2.5, (), (-1.0,), (1e-3, 1e-3), (1j,)],
+    ("MeasurementPlan", "measures"): MEASURES,
     ("MeasurementPlan", "subspace_dim"): COUNT,
+    ("Member", "labels"): [*MAPPING, {1: 2}, {"a": []}],
+    ("Member", "name"): [*TEXT, "", "a/b"],
+    ("Member", "start"): TEXT,
+    ("Member", "training"): [*MAPPING, {"gibberish": 1}],
+    ("Study", "kind"): TEXT,
+    ("Study", "members"): OBJECT,
+    ("Study", "name"): TEXT,
+    ("Study", "recipe"): MAPPING,
+    ("Study", "training"): [*MAPPING, {"gibberish": 1}],
+    ("batch_size_sweep", "batch_sizes"): [*OBJECT, [2.5], [13], [2, 2]],
+    ("batch_size_sweep", "executor"): CHOICE,
+    ("batch_size_sweep", "gpus"): NOT_NEGATIVE,
+    ("batch_size_sweep", "name"): TEXT,
+    ("batch_size_sweep", "ray_address"): [*TEXT, "gibberish"],
+    ("batch_size_sweep", "threads"): COUNT,
+    ("batch_size_sweep", "training"): [*MAPPING, {"gibberish": 1}],
+    ("batch_size_sweep", "workers"): COUNT,
+    ("batch_size_chart", "quantities"): [*MAPPING, {"gibberish": "a"}, {}],
+    ("batch_size_chart", "x"): [*TEXT, "gibberish"],
+    ("batch_size_chart", "x_title"): TEXT,
     ("EpsilonSharpness", "subspace_dim"): COUNT,
     ("Section", "chart"): OBJECT[1:],
     ("Adversarial", "epsilon"): NOT_NEGATIVE,
@@ -564,6 +587,29 @@ CALLS = {
     TRAINING.StochasticWeightAveraging: lambda _: {"start_epoch": 1},
     TRAINING.update_batch_norm: lambda _: {"model": normalized(), "x": X},
     ks.studies.MeasurementPlan: lambda _: {},
+    ks.studies.Member: lambda _: {"seed": 0, "batch_size": 4},
+    ks.studies.Study: lambda folder: {
+        "build_model": small_model,
+        "data": data(),
+        "members": [ks.studies.Member(seed=0, batch_size=4)],
+        "out": folder / "study",
+        "plan": ks.studies.MeasurementPlan(subspace_dim=2),
+        "training": {
+            "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        },
+    },
+    ks.studies.batch_size_sweep: lambda folder: {
+        "build_model": small_model,
+        "data": data(),
+        "batch_sizes": [2, 4],
+        "seeds": 1,
+        "out": folder / "study",
+        "plan": ks.studies.MeasurementPlan(subspace_dim=2),
+        "training": {
+            "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        },
+        **QUIET,
+    },
     ks.studies.Target: lambda _: {
         "model": small_model(),
         "data": data(),
@@ -630,6 +676,12 @@ CALLS = {
         "second": model_file()[1],
     },
     CHARTS.Section: lambda _: {"heading": "Heading"},
+    CHARTS.batch_size_chart: lambda _: {
+        "frame": pd.DataFrame(
+            {"seed": [0], "batch_size": [8], "eigenvalue_1": [1.0]}
+        ),
+        "quantities": {"eigenvalue_1": "Eigenvalue"},
+    },
     CHARTS.bundle_chart: drawn("bundle"),
     CHARTS.chart_config: lambda _: {},
     CHARTS.connection_chart: drawn("connection"),
@@ -679,9 +731,10 @@ OTHERS = {
     *("CheckpointError", "RunFolderError", "TrainingDivergedError"),
     *("Check", "CheckRow", "Diagonal", "Eigenvalues", "FrobeniusNorm"),
     *("SamplingError", "Trace", "TrainingHistory", "Comparison", "Evaluation"),
+    *("BatchSizeSweep", "StudyResult"),
     *("Connection", "Cost", "DirectionBundle", "Interpolation", "LossSurface"),
     *("Plane", "ProjectedTrajectory", "RunFolder", "StudyFolder"),
-    *("F2", "C2", "C3", "C4", "NAMES", "RUN_FORMAT", "__version__"),
+    *("F2", "C2", "C3", "C4", "S1", "NAMES", "RUN_FORMAT", "__version__"),
     *("callbacks", "charts", "data", "landscape", "metrics", "models", "runs"),
     *("saving", "studies", "training"),
     *("KerasSharpnessError", "ModelFileError", "UnsafeModelError"),

@@ -70,7 +70,12 @@ def batch_size_chart(
         Keskar et al. 2017, https://arxiv.org/abs/1609.04836, Figure 4.
     """
     arguments.text("title", title, optional=True, empty=True)
-    arguments.instance("quantities", quantities, Mapping, "a dict of titles")
+    must = "a dict from columns to titles"
+    arguments.instance("quantities", quantities, Mapping, must)
+    for name, text in (("x", x), ("x_title", x_title)):
+        arguments.text(name, text)
+    if not quantities:
+        raise arguments.refuse("quantities", quantities, must)
     require_columns(frame, ["seed", x, *quantities])
     axis = log_axis(frame[x].astype(float))
     panels, spoken = [], []

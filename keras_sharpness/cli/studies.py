@@ -17,10 +17,10 @@ from keras_sharpness.cli.networks import check_classes
 _SHARED = [
     click.option(
         "--network",
-        default="f1",
+        default="s1",
         show_default=True,
         metavar="NAME",
-        help="Network of Keskar et al.: f1, f2, c1, c2, c3 or c4.",
+        help="Network of Keskar et al.: f1, f2, c1, c2, c3 or c4; s1 is small.",
     ),
     click.option(
         "--build",

@@ -13,6 +13,7 @@ from keras_sharpness.studies.descriptions import (
     described,
     described_training,
 )
+from keras_sharpness.training.schedules.schedule import BatchSizeSchedule
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,15 +61,19 @@ class Member:
     def __post_init__(self) -> None:
         arguments.text("start", self.start, optional=True)
         arguments.text("name", self.name, optional=True)
+        size = self.batch_size
+        if not isinstance(size, BatchSizeSchedule):
+            size = arguments.integer("batch_size", size, least=1)
         checked = {
             "seed": arguments.seed(self.seed),
+            "batch_size": size,
             "training": checked_training(self.training),
             "labels": _checked_labels(self.labels),
         }
-        if self.name is None:
-            checked["name"] = self._made_name()
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        if self.name is None:
+            object.__setattr__(self, "name", self._made_name())
         checked_name(self.name)
         object.__setattr__(self, "_settings", self._described())
 

@@ -144,12 +144,16 @@ class Study:
         arguments.instance("plan", plan, MeasurementPlan, "a MeasurementPlan")
         arguments.instance("data", data, SampleData, "a ClassificationData")
         arguments.text("name", name, optional=True)
+        arguments.text("kind", kind)
+        if recipe is not None:
+            arguments.instance("recipe", recipe, Mapping, "a dict")
         self.members = _checked_members(members)
         self.work_training = checked_training(
             {} if training is None else training
         )
         if not any(
-            "epochs" in {**self.work_training, **m.training} for m in members
+            "epochs" in {**self.work_training, **m.training}
+            for m in self.members
         ):
             self.work_training.setdefault("epochs", 20)
         self._build_model, self._data, self._plan = build_model, data, plan
@@ -237,6 +241,7 @@ class Study:
             gpus=gpus,
             ray_address=ray_address,
         )
+        how.set_threads_here()
         self.prepare()
         names = self.unfinished()
         if names:

@@ -250,6 +250,16 @@ def test_two_outputs_are_refused(tmp_path):
         (["compare", "--maximizer=adam"], "'l-bfgs-b', 'frank-wolfe', 'best'"),
         (["compare", "--num-starts=0"], "must be an integer of at least 1"),
         (["compare", "--optimizer=best"], "best"),
+        (["sweep", "--batch-sizes=16,many"], "must be whole numbers"),
+        (["sweep", "--batch-sizes=,"], "`batch_sizes` must be a sequence"),
+        (["sweep", "--batch-sizes=16,5000"], "There are 4000 training samples"),
+        (["sweep", "--train=patience"], "`--train` must be NAME=VALUE"),
+        (["sweep", "--train=patient=3"], "Received: 'patient'"),
+        (["sweep", "--build=no:where"], "`--build` must be MODULE:FUNCTION"),
+        (["sweep", "--optimizer=adam", "--momentum=0.5"], "does not go with"),
+        (["sweep", "--measure=flatness"], "`measures` must be names among"),
+        (["sweep", "--out=/proc/none", "--prepare"], "/proc/none"),
+        (["member", "none", "0"], "none holds no recipe.json"),
         (["measure", "none.keras"], "There is no file none.keras"),
         (["measure", __file__], "not a readable Keras archive"),
     ],
@@ -263,12 +273,40 @@ def test_errors_are_one_line_that_names_the_remedy(arguments, message):
     assert len(error.strip().splitlines()) == 1
 
 
+def test_a_sweep_by_its_members(archive, tmp_path):
+    """As the tasks of a job array run them, and then all in one."""
+    out = tmp_path / "sweep"
+    arguments = ["sweep", f"--dataset={archive}", f"--out={out}", "--quiet"]
+    arguments += ["--batch-sizes=20,100", "--stop-loss=0", "--train=patience=9"]
+    arguments += ["--measure=hessian_trace:num_probes=2", *QUICK]
+    runner = CliRunner()
+    made = runner.invoke(main, [*arguments, "--prepare"])
+    assert made.exit_code == 0, made.output
+    assert "for K from 0 to 1" in made.output
+    assert not (out / "seed-0-batch-20").exists()
+    for name in ("0", "seed-0-batch-100"):
+        member = ["member", str(out), name, "--quiet"]
+        found = runner.invoke(main, member)
+        assert found.exit_code == 0, found.output
+    beyond = runner.invoke(main, ["member", str(out), "2", "--quiet"])
+    assert beyond.exit_code == 1
+    assert "must be an integer from 0 to 1" in beyond.output
+    models = list(out.glob("*/model.keras"))
+    before = [model.stat().st_mtime_ns for model in models]
+    whole = runner.invoke(main, arguments)
+    assert whole.exit_code == 0, whole.output
+    assert "2 of 2 trainings ended" in whole.output
+    assert "Hessian trace" in whole.output
+    assert (out / "report.html").is_file()
+    assert before == [model.stat().st_mtime_ns for model in models]
+
+
 def test_help_reads_well():
     runner = CliRunner()
     top = runner.invoke(main, ["--help"]).output
     assert "compare" in top
     assert "measure" in top
-    for command in ("compare", "measure"):
+    for command in ("compare", "measure", "member", "sweep"):
         text = runner.invoke(main, [command, "-h"]).output
         assert "Example: keras-sharpness" in text
         assert max(map(len, text.splitlines())) <= 80

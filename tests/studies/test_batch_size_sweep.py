@@ -20,7 +20,7 @@ PLAN = MeasurementPlan(
     measures=("hessian_trace",),
 )
 OPTIONS = {
-    "batch_sizes": (30, 90, 9),
+    "batch_sizes": (90, 9),
     "seeds": 2,
     "plan": PLAN,
     "training": {"epochs": 60, "stop_loss": 0.6, "optimizer": "sgd"},
@@ -37,7 +37,7 @@ def finished(tmp_path_factory, build_model, blobs):
 def test_one_tidy_row_per_member(finished):
     _, sweep = finished
     frame = sweep.to_frame()
-    assert list(frame["batch_size"]) == [9, 30, 90] * 2
+    assert list(frame["batch_size"]) == [9, 90] * 2
     needed = {
         *("seed", "batch_size", "updates", "epochs", "converged"),
         *("train_loss", "test_loss", "train_accuracy", "test_accuracy"),
@@ -65,17 +65,11 @@ def test_report_and_tables_are_written(finished):
     assert BatchSizeSweep.load(out / "result.json").rows == sweep.rows
 
 
-def test_more_sizes_and_seeds_may_be_asked_for(
-    finished, build_model, blobs, tmp_path
-):
+def test_more_sizes_and_seeds_may_be_asked_for(finished, build_model, blobs):
     out, sweep = finished
-    less = {**OPTIONS, "batch_sizes": (9, 90), "seeds": 1}
+    less = {**OPTIONS, "batch_sizes": (9,), "seeds": 1}
     part = batch_size_sweep(build_model, blobs, out=out, **less)
-    assert part.rows == tuple(
-        row
-        for row in sweep.rows
-        if row["seed"] == 0 and row["batch_size"] != 30
-    )
+    assert part.rows == sweep.rows[:1]
 
 
 def made(accuracies, *, sharpness=None, updates=None, converged=True):

@@ -307,3 +307,19 @@ def test_a_ray_that_is_not_there_is_refused(
     ):
         study.run(executor="ray", progress=False)
     assert not (tmp_path / "study").exists()
+
+
+def test_a_ray_that_cannot_be_reached_is_refused(tmp_path, build_model, blobs):
+    pytest.importorskip("ray")
+    study = Study(
+        build_model,
+        blobs,
+        [Member(seed=0, batch_size=30)],
+        out=tmp_path / "study",
+        plan=PLAN,
+    )
+    # Nobody listens at the first port.
+    with pytest.raises(ValueError, match="No Ray can be reached at") as caught:
+        study.run(executor="ray", ray_address="127.0.0.1:1", progress=False)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "study").exists()

@@ -30,7 +30,8 @@ class Executor:
         ray_address: Str. Of a running Ray; None starts one on this machine.
 
     Raises:
-        ValueError: If an option does not fit, or Ray is not installed.
+        ValueError: If an option does not fit, or Ray is not installed or not
+            at its address.
     """
 
     kind: ExecutorName | None = None
@@ -41,7 +42,9 @@ class Executor:
 
     def __post_init__(self) -> None:
         workers = arguments.integer("workers", self.workers, least=1)
-        kind = self.kind or ("here" if workers == 1 else "process")
+        kind = self.kind
+        if kind is None:
+            kind = "here" if workers == 1 else "process"
         checked = {
             "workers": workers,
             "kind": arguments.one_of("executor", kind, ExecutorName),
@@ -66,11 +69,24 @@ class Executor:
         if kind == "ray":
             from keras_sharpness.studies.executors.ray_tasks import check_ray
 
-            check_ray()
+            check_ray(checked["ray_address"])
         if kind != "here" and self.threads is None:
             checked["threads"] = max(1, _num_cores() // workers)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def set_threads_here(self) -> None:
+        """Sets this process to the threads asked for, where it is to work.
+
+        Raises:
+            ValueError: If it has computed with another number.
+        """
+        if self.kind == "here" and self.threads is not None:
+            from keras_sharpness.training.backend.devices import (
+                set_num_threads,
+            )
+
+            set_num_threads(self.threads)
 
 
 def run_members(
@@ -92,12 +108,6 @@ def run_members(
         Dict from the names of those that failed to the reason.
     """
     if executor.kind == "here":
-        if executor.threads is not None:
-            from keras_sharpness.training.backend.devices import (
-                set_num_threads,
-            )
-
-            set_num_threads(executor.threads)
         steps = len(names) * (1 + len(work.plan.names()))
         with StudyProgress(steps, show=progress) as bars:
             return run_here(work, names, bars)

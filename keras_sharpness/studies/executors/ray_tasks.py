@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,13 +17,17 @@ from keras_sharpness.studies.progress import MemberProgress
 from keras_sharpness.studies.work import Work
 
 _MOST_RETRIES = 3
+_REACH_SECONDS = 10.0
 
 
-def check_ray() -> None:
-    """Refuses where Ray is not installed.
+def check_ray(address: str | None) -> None:
+    """Refuses where Ray is not installed, or nobody listens at its address.
+
+    Args:
+        address: Str. Of a running Ray, or None.
 
     Raises:
-        ValueError: If it is not.
+        ValueError: If there is none.
     """
     if importlib.util.find_spec("ray") is None:
         raise ValueError(
@@ -30,6 +35,24 @@ def check_ray() -> None:
             "with `pip install 'keras-sharpness[ray]'`, or let processes of "
             "this machine do the work: `executor='process'`."
         )
+    place = (address or "").rpartition("//")[2]
+    host, is_given, port = place.rpartition(":")
+    if not is_given:
+        return  # Nothing to ask: "auto" finds one by files of this machine.
+    try:
+        # Ray itself would try for minutes, and end the process.
+        socket.create_connection((host, int(port)), _REACH_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str | None, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split())[:200]
+    return ValueError(
+        f"No Ray can be reached at `ray_address={address!r}` ({reason}). Start "
+        "one with `ray start --head`, check the address, or leave it out to "
+        "start one on this machine."
+    )
 
 
 def run_on_ray(
@@ -116,12 +139,7 @@ def _connected(ray: Any, address: str | None, cpus: int) -> Iterator[None]:
     try:
         ray.init(address=address or "local", **options)
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"No Ray can be reached at {address!r} ({reason}). Start one with "
-            "`ray start --head`, check the address, or leave it out to start "
-            "one on this machine."
-        ) from error
+        raise _unreachable(address, error) from error
     try:
         yield
     finally:
