@@ -7,7 +7,7 @@ from study import Study
 from work.recipes import eigenvalues_recipe, sharpness_recipe
 
 from keras_sharpness.charts import eigenvalue_chart, sharpness_chart, to_csv
-from views import unfinished
+from views import many_trainings, unfinished
 from views.figure import download, show_figure
 from views.state import Look
 from views.text import counted, plain
@@ -40,7 +40,7 @@ def show(look: Look) -> None:
     if folder is None:
         unfinished.show_no_study()
     elif folder.settings.get("study") != "compare":
-        unfinished.show_other_kind(folder)
+        many_trainings.show(folder)
     elif study is None:
         unfinished.show_unfinished(folder)
     else:

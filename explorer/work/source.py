@@ -215,7 +215,13 @@ def _check_run(run: RunFolder) -> None:
     Raises:
         RunFolderError: If one is of another type.
     """
-    kinds = {"seed": int, "batch_size": int, "batch": str}
+    # A batch that grew has its schedule there.
+    kinds = {
+        "seed": int,
+        "batch_size": int | dict,
+        "batch": str,
+        "group": str,
+    }
     for name, kind in kinds.items():
         try:
             typed(name, run.settings.get(name), kind | None)
@@ -229,9 +235,11 @@ def _check_run(run: RunFolder) -> None:
 def _minimum(run: RunFolder, runs: list[RunFolder]) -> Minimum:
     settings = run.settings
     group = name = run.name
-    if "batch_size" in settings:
+    if "group" in settings or isinstance(settings.get("batch_size"), int):
         kind = settings.get("batch")
-        group = f"{kind + ' ' if kind else ''}batch {settings['batch_size']}"
+        group = settings.get("group") or (
+            f"{kind + ' ' if kind else ''}batch {settings['batch_size']}"
+        )
         seeds = {other.settings.get("seed") for other in runs}
         name = group
         if len(seeds) > 1:
@@ -248,8 +256,9 @@ def _minimum(run: RunFolder, runs: list[RunFolder]) -> Minimum:
 
 def _order(minimum: Minimum) -> tuple:
     settings = minimum.settings
+    size = settings.get("batch_size")
     return (
         settings.get("seed") or 0,
-        settings.get("batch_size") or 0,
+        size if isinstance(size, int) else 0,
         minimum.name,
     )

@@ -5,8 +5,10 @@ import os
 
 import pytest
 
+import keras_sharpness as ks
 from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies import Comparison
+from tests.explorer.conftest import build_model, half_plane
 from tests.explorer.driving import is_clean, specs, texts
 
 pytestmark = pytest.mark.app
@@ -300,7 +302,73 @@ def test_another_kind_of_study(opened, runs):
     StudyFolder.create_or_open(runs / "sweep", {"study": "sweep"})
     app = opened(view="Study")
     assert is_clean(app)
-    assert "keras-sharpness compare" in texts(app.info)[0]
+    assert "goes on where it stopped" in texts(app.info)[0]
+
+
+QUICK = {
+    "seeds": 2,
+    "plan": ks.studies.MeasurementPlan(
+        epsilons=(1e-2,), subspace_dim=None, num_eigenvalues=1, num_starts=1
+    ),
+    "training": {"epochs": 2, "optimizer": "sgd"},
+    "progress": False,
+}
+
+
+def test_a_sweep_is_told_as_by_its_command(opened, runs):
+    sweep = ks.studies.batch_size_sweep(
+        build_model,
+        half_plane(),
+        batch_sizes=(4, 20, 40),
+        out=runs / "sweep",
+        **QUICK,
+    )
+    app = opened(view="Study")
+    assert is_clean(app)
+    shown = " ".join(texts(app.markdown)).replace("\N{NO-BREAK SPACE}", " ")
+    for sentence in sweep.summary():
+        assert sentence in shown
+    assert app.dataframe[0].value.equals(sweep.table())
+    (chart,) = specs(app)
+    assert len(chart["concat"]) == 5
+    app = opened(view="Minima")
+    assert is_clean(app)
+
+
+def test_groups_are_told_as_by_their_command(opened, runs):
+    found = ks.studies.growing_batch(
+        build_model,
+        half_plane(),
+        schedules={
+            "small": 4,
+            "grown": ks.training.GrowAt({1: 20}, initial=4),
+        },
+        out=runs / "grow",
+        **QUICK,
+    )
+    app = opened(view="Study")
+    assert is_clean(app)
+    shown = " ".join(texts(app.markdown)).replace("\N{NO-BREAK SPACE}", " ")
+    for sentence in found.summary():
+        assert sentence in shown
+    assert list(app.dataframe[0].value) == ["small", "grown"]
+    assert len(specs(app)[0]["concat"]) == 5
+    app = opened(view="Minima")
+    assert is_clean(app)
+
+
+def test_a_damaged_outcome_is_named(opened, runs):
+    ks.studies.batch_size_sweep(
+        build_model,
+        half_plane(),
+        batch_sizes=(4, 40),
+        out=runs / "sweep",
+        **QUICK,
+    )
+    (runs / "sweep" / "result.json").write_text("{}")
+    app = opened(view="Study")
+    assert not app.exception
+    assert "result.json is damaged" in texts(app.error)[0]
 
 
 @pytest.mark.parametrize("arguments", [["--run", "x"], ["--runs"]])
