@@ -6,7 +6,11 @@ from keras_sharpness.charts import Section, group_chart, write_report
 from keras_sharpness.files import write_atomically
 from keras_sharpness.runs import StudyFolder
 from keras_sharpness.studies.group_result import GroupComparison
-from keras_sharpness.studies.tables import latex_table, markdown_table
+from keras_sharpness.studies.tables import (
+    axis_title,
+    latex_table,
+    markdown_table,
+)
 
 RESULT = "result.json"
 
@@ -23,10 +27,7 @@ def comparison_chart(comparison: GroupComparison) -> alt.ConcatChart:
     quantities = {
         "test_accuracy": "Test accuracy (%)",
         "test_loss": "Test loss",
-        **{
-            c.name: c.label[:1].upper() + c.label[1:]
-            for c in comparison.measures
-        },
+        **{c.name: axis_title(c.label) for c in comparison.measures},
         "updates": "Updates",
     }
     return group_chart(

@@ -9,7 +9,11 @@ from keras_sharpness.charts import (
 from keras_sharpness.files import write_atomically
 from keras_sharpness.runs import RunFolder, StudyFolder
 from keras_sharpness.studies.sweep_result import BatchSizeSweep
-from keras_sharpness.studies.tables import latex_table, markdown_table
+from keras_sharpness.studies.tables import (
+    axis_title,
+    latex_table,
+    markdown_table,
+)
 
 RESULT = "result.json"
 # As many as a chart of trainings can tell apart.
@@ -28,7 +32,7 @@ def sweep_chart(sweep: BatchSizeSweep):
     quantities = {
         "test_accuracy": "Test accuracy (%)",
         "test_loss": "Test loss",
-        **{c.name: c.label[:1].upper() + c.label[1:] for c in sweep.measures},
+        **{c.name: axis_title(c.label) for c in sweep.measures},
         "updates": "Updates",
     }
     return batch_size_chart(sweep.counted_frame(), quantities)

@@ -99,3 +99,15 @@ def spread(values: pd.Series, template: str) -> str:
     if len(values) == 1:
         return mean
     return f"{mean} ± {template.format(values.std(ddof=1))}"
+
+
+def axis_title(label: str) -> str:
+    """A row's name as the title of an axis.
+
+    Args:
+        label: Str, e.g. `"eigenvalue 1"` or `"φ, ε = 0.001 (%)"`.
+
+    Returns:
+        Str with a capital; a symbol stays, for Φ is another one than φ.
+    """
+    return label[:1].upper() + label[1:] if label[:1].isascii() else label

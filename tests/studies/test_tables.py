@@ -2,7 +2,11 @@
 
 import pandas as pd
 
-from keras_sharpness.studies.tables import latex_table, markdown_table
+from keras_sharpness.studies.tables import (
+    axis_title,
+    latex_table,
+    markdown_table,
+)
 
 TABLE = pd.DataFrame(
     {"batch 16": ["0.30 ± 0.02"], "batch 2000": ["5.1 ± 1"]},
@@ -31,3 +35,8 @@ def test_latex():
         r"\bottomrule",
         r"\end{tabular}",
     ]
+
+
+def test_symbols_keep_their_case_on_axes():
+    assert axis_title("eigenvalue 1") == "Eigenvalue 1"
+    assert axis_title("φ, ε = 0.001 (%)") == "φ, ε = 0.001 (%)"
