@@ -357,6 +357,22 @@ OWN = {
     ("batch_size_sweep", "threads"): COUNT,
     ("batch_size_sweep", "training"): [*MAPPING, {"gibberish": 1}],
     ("batch_size_sweep", "workers"): COUNT,
+    ("warm_start", "name"): TEXT,
+    ("warm_start", "run"): [],
+    ("warm_start", "small_epochs"): [*OBJECT, [2.5], [-1], [2, 2], []],
+    ("warm_start", "training"): [*MAPPING, {"gibberish": 1}],
+    ("growing_batch", "name"): TEXT,
+    ("growing_batch", "run"): [],
+    ("growing_batch", "schedules"): [*OBJECT, {"a": 2}, {"a": 2, "b": 13}],
+    ("growing_batch", "training"): [*MAPPING, {"gibberish": 1}],
+    ("remedies", "batch_sizes"): [*OBJECT, [2.5], [13], [2, 2], []],
+    ("remedies", "name"): TEXT,
+    ("remedies", "remedies"): [*OBJECT, {}, {"a": 1}, {"a": {"gibberish": 1}}],
+    ("remedies", "run"): [],
+    ("remedies", "training"): [*MAPPING, {"gibberish": 1}],
+    ("group_chart", "group"): [*TEXT, "gibberish"],
+    ("group_chart", "groups"): [True, 2.5, "gibberish", [], [1], OTHER],
+    ("group_chart", "quantities"): [*MAPPING, {"gibberish": "a"}, {}],
     ("batch_size_chart", "quantities"): [*MAPPING, {"gibberish": "a"}, {}],
     ("batch_size_chart", "x"): [*TEXT, "gibberish"],
     ("batch_size_chart", "x_title"): TEXT,
@@ -515,6 +531,14 @@ def measured(**options):
 
 
 QUIET = {"progress": False}
+STUDY = {
+    "seeds": 1,
+    "plan": ks.studies.MeasurementPlan(subspace_dim=2),
+    "training": {
+        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    },
+    **QUIET,
+}
 LANDSCAPE, CHARTS, METRICS = ks.landscape, ks.charts, ks.metrics
 SAVING, TRAINING = ks.saving, ks.training
 # Every public name with arguments that are right; the folder is a new one.
@@ -610,6 +634,30 @@ CALLS = {
         },
         **QUIET,
     },
+    ks.studies.warm_start: lambda folder: {
+        "build_model": small_model,
+        "data": data(),
+        "small_batch": 2,
+        "large_batch": 4,
+        "small_epochs": [0, 1],
+        **STUDY,
+        "out": folder / "study",
+    },
+    ks.studies.growing_batch: lambda folder: {
+        "build_model": small_model,
+        "data": data(),
+        "schedules": {"small": 2, "large": 4},
+        **STUDY,
+        "out": folder / "study",
+    },
+    ks.studies.remedies: lambda folder: {
+        "build_model": small_model,
+        "data": data(),
+        "batch_sizes": [2],
+        "remedies": {"SAM": {"method": ks.training.SharpnessAware()}},
+        **STUDY,
+        "out": folder / "study",
+    },
     ks.studies.Target: lambda _: {
         "model": small_model(),
         "data": data(),
@@ -682,6 +730,13 @@ CALLS = {
         ),
         "quantities": {"eigenvalue_1": "Eigenvalue"},
     },
+    CHARTS.group_chart: lambda _: {
+        "frame": pd.DataFrame(
+            {"seed": [0], "group": ["a"], "eigenvalue_1": [1.0]}
+        ),
+        "quantities": {"eigenvalue_1": "Eigenvalue"},
+        "groups": ["a"],
+    },
     CHARTS.bundle_chart: drawn("bundle"),
     CHARTS.chart_config: lambda _: {},
     CHARTS.connection_chart: drawn("connection"),
@@ -731,7 +786,7 @@ OTHERS = {
     *("CheckpointError", "RunFolderError", "TrainingDivergedError"),
     *("Check", "CheckRow", "Diagonal", "Eigenvalues", "FrobeniusNorm"),
     *("SamplingError", "Trace", "TrainingHistory", "Comparison", "Evaluation"),
-    *("BatchSizeSweep", "StudyResult"),
+    *("BatchSizeSweep", "GroupComparison", "StudyResult"),
     *("Connection", "Cost", "DirectionBundle", "Interpolation", "LossSurface"),
     *("Plane", "ProjectedTrajectory", "RunFolder", "StudyFolder"),
     *("F2", "C2", "C3", "C4", "S1", "NAMES", "RUN_FORMAT", "__version__"),

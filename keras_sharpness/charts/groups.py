@@ -60,6 +60,12 @@ def group_chart(
     ```
     """
     arguments.text("title", title, optional=True, empty=True)
+    must = "a sequence of names of groups"
+    if isinstance(groups, str) or not isinstance(groups, Sequence):
+        raise arguments.refuse("groups", groups, must)
+    if not groups or not all(isinstance(g, str) for g in groups):
+        raise arguments.refuse("groups", groups, f"{must}, one or more")
+    arguments.text("group", group)
     arguments.instance("quantities", quantities, Mapping, "a dict of titles")
     require_columns(frame, ["seed", group, *quantities])
     panels, spoken = [], []

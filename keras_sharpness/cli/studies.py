@@ -38,7 +38,7 @@ _SHARED = [
     click.option(
         "--epochs",
         type=int,
-        default=1000,
+        default=2000,
         show_default=True,
         help="At the most.",
     ),

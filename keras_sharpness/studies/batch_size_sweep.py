@@ -11,7 +11,11 @@ from keras_sharpness import arguments
 from keras_sharpness.data import SampleData
 from keras_sharpness.studies.executors import ExecutorName
 from keras_sharpness.studies.measurement import MeasurementPlan
-from keras_sharpness.studies.member import Member, checked_seeds
+from keras_sharpness.studies.member import (
+    Member,
+    checked_seeds,
+    checked_sizes,
+)
 from keras_sharpness.studies.study import Study
 from keras_sharpness.studies.sweep_report import write_sweep
 from keras_sharpness.studies.sweep_result import BatchSizeSweep
@@ -150,7 +154,7 @@ def sweep_study(
         ValueError: For options or data that do not fit.
     """
     arguments.instance("data", data, SampleData, "a ClassificationData")
-    sizes = _checked_sizes(batch_sizes, len(data.x_train))
+    sizes = checked_sizes(batch_sizes, len(data.x_train))
     members = [
         Member(seed=seed, batch_size=size)
         for seed in checked_seeds(seeds)
@@ -175,24 +179,3 @@ def sweep_result(study: Study) -> BatchSizeSweep:
     if study.folder.is_writable and sweep.rows:
         write_sweep(study.folder, sweep)
     return sweep
-
-
-def _checked_sizes(given: Any, most: int) -> list[int]:
-    must = "a sequence of different batch sizes, one or more"
-    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
-        raise arguments.refuse(
-            "batch_sizes", given, must, "Pass e.g. (16, 128, 2000)."
-        )
-    sizes = [
-        arguments.integer(
-            "batch_sizes",
-            size,
-            least=1,
-            most=most,
-            remedy=f"There are {most} training samples.",
-        )
-        for size in given
-    ]
-    if len(set(sizes)) < len(sizes):
-        raise arguments.refuse("batch_sizes", given, must)
-    return sorted(sizes)

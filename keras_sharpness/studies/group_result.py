@@ -17,6 +17,9 @@ GROUP = "group"
 class GroupComparison(StudyResult):
     """What groups of trainings have in common, one training per seed in each.
 
+    Trainings that did not reach the loss they were to reach stand in the table
+    and are not compared.
+
     Attributes:
         rows: Tuple of dicts, one per training that has ended, with `group`.
         failures: Dict from the names of members that failed to the reason.
@@ -77,6 +80,8 @@ class GroupComparison(StudyResult):
         rows = []
         for group, reference in self.references.items():
             first, second = self._paired(reference, group)
+            if not len(first):
+                continue
             names = ["test_loss", "train_loss", "updates"]
             for name in [*names, *(c.name for c in self.measures)]:
                 ratio = PairedRatio.of(first[name], second[name])
@@ -115,7 +120,12 @@ class GroupComparison(StudyResult):
         sentences = [self.ended()]
         for group, reference in self.references.items():
             first, second = self._paired(reference, group)
-            if len(first):
+            if not len(first):
+                sentences.append(
+                    f"{group[:1].upper()}{group[1:]} and {reference} cannot "
+                    "be compared: no seed reached the loss with both."
+                )
+            else:
                 sentences.append(
                     f"{group[:1].upper()}{group[1:]} against {reference}: "
                     f"{self._on_sharpness(first, second)}; "
@@ -126,8 +136,12 @@ class GroupComparison(StudyResult):
     def _paired(
         self, reference: str, group: str
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Rows of both groups, seed by seed, of the seeds that both have."""
+        """Rows of both groups, of the seeds that count with both.
+
+        Those count that reached the loss they were to reach, or had none.
+        """
         frame = self.to_frame()
+        frame = frame[[row["converged"] is not False for row in self.rows]]
         one, other = (
             frame[frame[GROUP] == name].set_index("seed")
             for name in (reference, group)

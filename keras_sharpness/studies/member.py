@@ -1,7 +1,7 @@
 """One training of a study: what sets it apart from the others."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -145,3 +145,36 @@ def checked_seeds(seeds: Any) -> list[int]:
     if not found or len(set(found)) != len(found):
         raise arguments.refuse("seeds", seeds, "one seed or more, each once")
     return found
+
+
+def checked_sizes(given: Any, most: int) -> list[int]:
+    """Batch sizes, from the smallest on.
+
+    Args:
+        given: Sequence of different ints.
+        most: Int. The number of training samples.
+
+    Returns:
+        List of int.
+
+    Raises:
+        ValueError: If it is none, or a size exceeds `most`.
+    """
+    must = "a sequence of different batch sizes, one or more"
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+        raise arguments.refuse(
+            "batch_sizes", given, must, "Pass e.g. (16, 128, 2000)."
+        )
+    sizes = [
+        arguments.integer(
+            "batch_sizes",
+            size,
+            least=1,
+            most=most,
+            remedy=f"There are {most} training samples.",
+        )
+        for size in given
+    ]
+    if len(set(sizes)) < len(sizes):
+        raise arguments.refuse("batch_sizes", given, must)
+    return sorted(sizes)

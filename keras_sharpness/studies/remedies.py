@@ -8,10 +8,15 @@ import keras
 
 from keras_sharpness import arguments
 from keras_sharpness.data import SampleData
+from keras_sharpness.studies.descriptions import checked_training
 from keras_sharpness.studies.group_result import GROUP, GroupComparison
 from keras_sharpness.studies.group_study import GroupStudy
 from keras_sharpness.studies.measurement import MeasurementPlan
-from keras_sharpness.studies.member import Member, checked_seeds
+from keras_sharpness.studies.member import (
+    Member,
+    checked_seeds,
+    checked_sizes,
+)
 from keras_sharpness.studies.run_options import RunOptions
 
 _QUESTION = (
@@ -28,7 +33,7 @@ def remedies(
     data: SampleData,
     *,
     batch_sizes: Sequence[int],
-    options: Mapping[str, Mapping[str, Any]],
+    remedies: Mapping[str, Mapping[str, Any]],
     out: str | os.PathLike,
     seeds: int | Sequence[int] = 3,
     training: Mapping[str, Any] | None = None,
@@ -44,7 +49,7 @@ def remedies(
         data: `SampleData`.
         batch_sizes: Sequence of ints, e.g. a small and a large batch. Each
             remedy is compared with the plain training of its batch size.
-        options: Mapping from the name of a remedy to the arguments of
+        remedies: Mapping from the name of a remedy to the arguments of
             `ks.train` that make it, e.g. `{"SAM": {"method":
             ks.training.SharpnessAware()}}`. The plain training is added.
         out: Path of the study's folder.
@@ -74,7 +79,7 @@ def remedies(
         build_model,
         ks.data.load("mnist_5k"),
         batch_sizes=(128, 2000),
-        options={
+        remedies={
             "SAM": {"method": ks.training.SharpnessAware(rho=0.05)},
             "ASAM": {
                 "method": ks.training.SharpnessAware(rho=0.5, adaptive=True)
@@ -94,7 +99,7 @@ def remedies(
         build_model,
         data,
         batch_sizes=batch_sizes,
-        remedies=options,
+        remedies=remedies,
         seeds=seeds,
         out=out,
         training=training,
@@ -121,7 +126,7 @@ def remedies_study(
         build_model: As in `remedies`, and so are the others.
         data: `SampleData`.
         batch_sizes: Sequence of ints.
-        remedies: Mapping, the `options` there.
+        remedies: Mapping.
         seeds: Int, or sequence of ints.
         training: Dict.
         **options: Further arguments of `Study`.
@@ -131,29 +136,17 @@ def remedies_study(
     """
     arguments.instance("data", data, SampleData, "a ClassificationData")
     must = "a dict from names of remedies to arguments of `ks.train`"
-    arguments.instance("options", remedies, Mapping, must)
+    arguments.instance("remedies", remedies, Mapping, must)
     if not remedies or PLAIN in remedies:
         raise arguments.refuse(
-            "options", remedies, f"{must}, one or more but {PLAIN!r}"
+            "remedies", remedies, f"{must}, one or more but {PLAIN!r}"
         )
     for remedy in remedies.values():
-        arguments.instance("options", remedy, Mapping, must)
+        arguments.instance("remedies", remedy, Mapping, must)
     most = len(data.x_train)
-    if isinstance(batch_sizes, str) or not isinstance(batch_sizes, Sequence):
-        raise arguments.refuse(
-            "batch_sizes", batch_sizes, "a sequence of batch sizes"
-        )
-    sizes = [
-        arguments.integer(
-            "batch_sizes",
-            size,
-            least=1,
-            most=most,
-            remedy=f"There are {most} training samples.",
-        )
-        for size in batch_sizes
-    ]
-    shared = {"epochs": 20, **(training or {})}
+    sizes = checked_sizes(batch_sizes, most)
+    shared = checked_training({} if training is None else training)
+    shared.setdefault("epochs", 20)
     members, references = [], {}
     for seed in checked_seeds(seeds):
         for size in sizes:

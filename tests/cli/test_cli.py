@@ -310,3 +310,27 @@ def test_help_reads_well():
         text = runner.invoke(main, [command, "-h"]).output
         assert "Example: keras-sharpness" in text
         assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["warm-start", "--small-epochs=a"], "whole numbers with commas"),
+        (["warm-start", "--small-batch=3000"], "smaller than `large_batch`"),
+        (["grow", "--milestones=4-64"], "EPOCH:SIZE"),
+        (["grow", "--milestones=4:8"], "grow from the initial 16"),
+        (["grow", "--large-batch=5000"], "4000 training samples"),
+        (["remedies", "--remedy=hope"], "one of sam, asam"),
+        (["remedies", "--remedy=sam=much"], "NAME=NUMBER"),
+        (["remedies", "--batch-sizes=8000"], "4000 training samples"),
+    ],
+)
+def test_studies_of_groups_refuse_in_one_line(command, message, tmp_path):
+    out = tmp_path / "study"
+    result = CliRunner().invoke(
+        main, [*command, "--network=s1", f"--out={out}"]
+    )
+    assert result.exit_code != 0
+    assert message in result.stderr
+    assert result.stderr.strip().count("\n") == 0
+    assert not out.exists()

@@ -77,6 +77,22 @@ def test_what_they_cannot_tell_is_said_to_be_so(comparison):
     assert sentence.endswith("which may be none.")
 
 
+def test_trainings_that_missed_the_loss_are_not_compared(comparison):
+    missed = [
+        {**r, "converged": r["group"] == "plain"} for r in comparison.rows
+    ]
+    found = GroupComparison(
+        **{**vars(comparison), "rows": tuple(missed), "missing": ()}
+    )
+    assert found.differences().empty
+    ended, sentence = found.summary()
+    assert "4 ended before they reached the loss" in ended
+    assert sentence == (
+        "SAM and plain cannot be compared: no seed reached the loss with both."
+    )
+    assert "SAM" in found.table().index
+
+
 def test_without_classes_losses_are_compared(comparison):
     rows = [row(s, "plain", 4.0 + s, None, 1.0 + s) for s in range(2)]
     rows += [row(s, "SAM", 2.0 + s, None, 0.4 + s) for s in range(2)]

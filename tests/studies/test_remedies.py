@@ -7,7 +7,7 @@ from keras_sharpness.training import Conservative, SharpnessAware
 
 OPTIONS = {
     "batch_sizes": (30, 90),
-    "options": {
+    "remedies": {
         "SAM": {"method": SharpnessAware(rho=0.1)},
         "three steps": {"method": Conservative(num_steps=3, proximal=0.0)},
     },
@@ -39,10 +39,10 @@ def test_budgets_of_gradients_are_equal(tmp_path, build_model, blobs):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"options": {}}, "one or more but 'plain'"),
-        ({"options": {"plain": {}}}, "one or more but 'plain'"),
-        ({"options": {"SAM": 1}}, "arguments of `ks.train`"),
-        ({"options": {"SAM": {"rho": 1}}}, "rho"),
+        ({"remedies": {}}, "one or more but 'plain'"),
+        ({"remedies": {"plain": {}}}, "one or more but 'plain'"),
+        ({"remedies": {"SAM": 1}}, "arguments of `ks.train`"),
+        ({"remedies": {"SAM": {"rho": 1}}}, "rho"),
         ({"batch_sizes": (1000,)}, "training samples"),
         ({"batch_sizes": 30}, "batch_sizes"),
     ],
