@@ -426,24 +426,6 @@ def test_a_model_that_does_not_fit_is_refused_before_work(
     assert not (tmp_path / "study").exists()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"epsilons": ()}, "`epsilons` must be a tuple"),
-        ({"epsilons": (0.0,)}, "`epsilons` must be a positive"),
-        (
-            {"subspace_dim": 0},
-            "`subspace_dim` must be an integer of at least 1",
-        ),
-        ({"num_samples": 0}, "`num_samples` must be an integer of at least 1"),
-        ({"num_eigenvalues": -1}, "must be an integer of at least 0"),
-    ],
-)
-def test_bad_plans_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        MeasurementPlan(**options)
-
-
 class Product(keras.layers.Layer):
     """A layer that is registered nowhere: `x W`."""
 

@@ -1,6 +1,5 @@
 """A study as a list of members: what it keeps, adds and refuses."""
 
-import json
 import math
 
 import keras
@@ -238,18 +237,3 @@ def test_bad_training_options_are_refused(
             tmp_path / "study",
             training=training,
         )
-
-
-@pytest.mark.parametrize(
-    "measures", ["hessian_trace", ("trace",), {"hessian_trace": {"n": 3}}]
-)
-def test_bad_measures_are_refused(measures):
-    with pytest.raises(ValueError, match="`measures` must be"):
-        MeasurementPlan(measures=measures)
-
-
-def test_names_of_members_tell_them_apart():
-    assert MEMBERS[1].name == (
-        "seed-0-batch-90-epochs_before-2-from-seed-0-batch-45"
-    )
-    assert json.dumps(MEMBERS[1].settings())
