@@ -80,6 +80,8 @@ class Member:
     @property
     def label(self) -> str:
         """What to call the training while it is under way."""
+        if "group" in self.labels:
+            return f"seed {self.seed}, {self.labels['group']}"
         more = [
             value if isinstance(value, str) else f"{name} {value}"
             for name, value in self.labels.items()
