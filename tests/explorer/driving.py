@@ -31,7 +31,10 @@ def points(chart):
 
 
 def is_clean(app):
-    return not app.exception and not app.error and not app.warning
+    """True, or an error that says what the page complains of."""
+    told = [*app.exception, *app.error, *app.warning]
+    assert not told, [element.value for element in told]
+    return True
 
 
 def press(app, label):
