@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test lint format explorer screenshots notebooks benchmark benchmark-ratios clean
 
-# The main job on data that ships with the package: some two minutes. As many
+# The main job on data that ships with the package: three minutes. As many
 # threads for each training everywhere, for the same digits.
 demo: $(STAMP)
 	$(BIN)/keras-sharpness sweep --dataset mnist_5k --network s1 \

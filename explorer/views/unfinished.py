@@ -24,7 +24,7 @@ def show_no_study() -> None:
             "the sharpness of the minima. Then this page shows it."
         )
         st.markdown(
-            "**Make one**, in a terminal. About two minutes on two cores, in "
+            "**Make one**, in a terminal. About three minutes on two cores, in "
             "the folder `runs`:"
         )
         st.code(_DEMO, language="shell")
