@@ -7,15 +7,12 @@ from typing import Any
 import click
 
 from keras_sharpness.cli.errors import one_line_errors
-from keras_sharpness.cli.options import make_plan, shared_options
+from keras_sharpness.cli.options import shared_options
 from keras_sharpness.cli.studies import (
-    builder_of,
-    interruptible,
-    recipe_of,
-    run_options,
+    run_study,
+    shared_arguments,
     study_options,
-    training_of,
-    use_threads,
+    whole_numbers,
 )
 
 
@@ -132,11 +129,11 @@ def make_warm_start(values: dict[str, Any], out: pathlib.Path | None) -> Any:
     """
     from keras_sharpness.studies.warm_start import warm_start_study
 
-    shared, values = _shared("warm-start", values, out)
+    shared, values = shared_arguments("warm-start", values, out)
     return warm_start_study(
         small_batch=values["small_batch"],
         large_batch=values["large_batch"],
-        small_epochs=_numbers("small-epochs", values["small_epochs"]),
+        small_epochs=whole_numbers("small-epochs", values["small_epochs"]),
         **shared,
     )
 
@@ -154,7 +151,7 @@ def make_grow(values: dict[str, Any], out: pathlib.Path | None) -> Any:
     from keras_sharpness import training
     from keras_sharpness.studies.growing_batch import growing_batch_study
 
-    shared, values = _shared("grow", values, out)
+    shared, values = shared_arguments("grow", values, out)
     small, large = values["small_batch"], values["large_batch"]
     schedules = {f"batch {small}": small, f"batch {large}": large}
     milestones = _milestones(values["milestones"])
@@ -188,12 +185,12 @@ def make_remedies(values: dict[str, Any], out: pathlib.Path | None) -> Any:
     """
     from keras_sharpness.studies.remedies import remedies_study
 
-    shared, values = _shared("remedies", values, out)
+    shared, values = shared_arguments("remedies", values, out)
     found: dict[str, dict[str, Any]] = {}
     for text in values["chosen"]:
         found |= _remedy(text)
     return remedies_study(
-        batch_sizes=_numbers("batch-sizes", values["batch_sizes"]),
+        batch_sizes=whole_numbers("batch-sizes", values["batch_sizes"]),
         remedies=found,
         **shared,
     )
@@ -260,88 +257,6 @@ def _remedy(text: str) -> dict[str, dict[str, Any]]:
     return {f"{label} {value:g}": {"method": make()}}
 
 
-def _shared(
-    command: str, values: dict[str, Any], out: pathlib.Path | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments that all of these studies take, and the rest."""
-    from keras_sharpness import data
-
-    recipe = recipe_of(command, values)
-    values, plan = make_plan(dict(values))
-    dataset = data.load(values["dataset"], data_dir=values["data_dir"])
-    build, name = builder_of(values, dataset)
-    shared = {
-        "build_model": build,
-        "data": dataset,
-        "seeds": values["seeds"],
-        "training": training_of(values),
-        "plan": plan,
-        "name": name,
-        "out": out or pathlib.Path("runs", f"{command}-{name}-{dataset.name}"),
-        "recipe": recipe,
-    }
-    return shared, values
-
-
-def _run(make: Callable[..., Any], values: dict[str, Any]) -> None:
-    import rich.console
-
-    if values["workers"] == 1 and values["executor"] in (None, "here"):
-        use_threads(values["threads"])
-    study = make(values, values["out"])
-    out = study.out
-    if values["prepare"]:
-        study.prepare()
-        most = len(study.members) - 1
-        click.echo(
-            f"{out} is prepared. Run `keras-sharpness member {out} K` for K "
-            f"from 0 to {most}, and then this command without --prepare."
-        )
-        return
-    with interruptible(out):
-        study.run(**run_options(values))
-        found = study.comparison()
-    console = rich.console.Console()
-    console.print(_table(found))
-    for sentence in found.summary():
-        console.print(sentence, highlight=False)
-    console.print(
-        f"\nReport:   {out / 'report.html'}\nTables:   {out / 'table.csv'}, "
-        "differences.csv, table.md, table.tex",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-
-def _table(found: Any) -> Any:
-    import rich.table
-
-    settings = found.settings
-    table = rich.table.Table(
-        title=f"{settings['model']} on {settings['data']}, mean ± standard "
-        f"deviation over {len(settings['seeds'])} seeds",
-        title_justify="left",
-    )
-    # As many columns as groups would not fit a terminal.
-    texts = found.table().T
-    table.add_column("")
-    for column in texts.columns:
-        table.add_column(column, justify="right")
-    for label, row in texts.iterrows():
-        table.add_row(label, *row)
-    return table
-
-
-def _numbers(option: str, text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise ValueError(
-            f"`--{option}` must be whole numbers with commas between them. "
-            f"Received: {text}. Pass e.g. `--{option} 16,128`."
-        ) from error
-
-
 def _milestones(text: str) -> dict[int, int]:
     try:
         pairs = [part.split(":") for part in text.split(",") if part.strip()]
@@ -351,3 +266,13 @@ def _milestones(text: str) -> dict[int, int]:
             "`--milestones` must be EPOCH:SIZE with commas between them. "
             f"Received: {text}. Pass e.g. `--milestones 4:64,8:256`."
         ) from error
+
+
+def _run(make: Callable[..., Any], values: dict[str, Any]) -> None:
+    run_study(
+        values,
+        make,
+        lambda study: study.comparison(),
+        tables="differences.csv, table.md, table.tex",
+        groups_are_rows=True,
+    )

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from keras_sharpness.cli.networks import check_classes
+from keras_sharpness.cli.options import make_plan
 
 _SHARED = [
     click.option(
@@ -231,6 +232,121 @@ def run_options(values: dict[str, Any]) -> dict[str, Any]:
         **{name: values[name] for name in names},
         "progress": not values["quiet"],
     }
+
+
+def shared_arguments(
+    command: str, values: dict[str, Any], out: pathlib.Path | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of studies that their commands have in common.
+
+    Args:
+        command: Str. The command's name.
+        values: Dict of the command's values.
+        out: Path of the study's folder, or None for one below `runs`.
+
+    Returns:
+        Dict of arguments, and dict of the values that are left.
+    """
+    from keras_sharpness import data
+
+    recipe = recipe_of(command, values)
+    values, plan = make_plan(dict(values))
+    dataset = data.load(values["dataset"], data_dir=values["data_dir"])
+    build, name = builder_of(values, dataset)
+    shared = {
+        "build_model": build,
+        "data": dataset,
+        "seeds": values["seeds"],
+        "training": training_of(values),
+        "plan": plan,
+        "name": name,
+        "out": out or pathlib.Path("runs", f"{command}-{name}-{dataset.name}"),
+        "recipe": recipe,
+    }
+    return shared, values
+
+
+def whole_numbers(option: str, text: str) -> list[int]:
+    """The numbers of an option that has several, with commas.
+
+    Args:
+        option: Str. Its name.
+        text: Str. What was given.
+
+    Returns:
+        List of int.
+    """
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ValueError(
+            f"`--{option}` must be whole numbers with commas between them. "
+            f"Received: {text}. Pass e.g. `--{option} 16,128`."
+        ) from error
+
+
+def run_study(
+    values: dict[str, Any],
+    make: Callable[[dict[str, Any], pathlib.Path | None], Any],
+    result: Callable[[Any], Any],
+    *,
+    tables: str,
+    groups_are_rows: bool,
+) -> None:
+    """Runs a command's study, or prepares it, and prints what it found.
+
+    Args:
+        values: Dict of the command's values.
+        make: Function of the values and the folder that makes the `Study`.
+        result: Function of the study that returns its result, and writes it.
+        tables: Str. The names of the tables that were written.
+        groups_are_rows: Bool. Whether the result's table has quantities as
+            columns, which would not fit a terminal.
+    """
+    import rich.console
+
+    if values["workers"] == 1 and values["executor"] in (None, "here"):
+        use_threads(values["threads"])
+    study = make(values, values["out"])
+    out = study.out
+    if values["prepare"]:
+        study.prepare()
+        most = len(study.members) - 1
+        click.echo(
+            f"{out} is prepared. Run `keras-sharpness member {out} K` for K "
+            f"from 0 to {most}, and then this command without --prepare."
+        )
+        return
+    with interruptible(out):
+        study.run(**run_options(values))
+        found = result(study)
+    console = rich.console.Console()
+    texts = found.table()
+    console.print(_table(texts.T if groups_are_rows else texts, found.settings))
+    for sentence in found.summary():
+        console.print(sentence, highlight=False)
+    console.print(
+        f"\nReport:   {out / 'report.html'}\nTables:   "
+        f"{out / 'table.csv'}, {tables}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _table(texts: Any, settings: dict[str, Any]) -> Any:
+    import rich.table
+
+    table = rich.table.Table(
+        title=f"{settings['model']} on {settings['data']}, mean ± standard "
+        f"deviation over {len(settings['seeds'])} seeds",
+        title_justify="left",
+    )
+    table.add_column("")
+    for column in texts.columns:
+        table.add_column(column, justify="right")
+    for label, row in texts.iterrows():
+        table.add_row(label, *row)
+    return table
 
 
 @contextlib.contextmanager

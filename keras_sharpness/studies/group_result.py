@@ -168,7 +168,7 @@ class GroupComparison(StudyResult):
             ratio = PairedRatio.of(first["test_loss"], second["test_loss"])
             return f"test loss × {ratio}"
         if not np.isfinite(found.margin):
-            return f"test accuracy {found.gap:+.2f} points"
+            return f"test accuracy {found.gap:+.2f} points, without an interval"
         text = f"test accuracy {found.gap:+.2f} points ({found.interval()})"
         return text if found.side else f"{text}, which may be none"
 
