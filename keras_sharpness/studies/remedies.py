@@ -17,7 +17,7 @@ from keras_sharpness.studies.member import (
     checked_seeds,
     checked_sizes,
 )
-from keras_sharpness.studies.run_options import RunOptions
+from keras_sharpness.studies.study import RunOptions
 
 _QUESTION = (
     "What does each remedy do to sharpness and accuracy, of a small and of a "

@@ -6,7 +6,7 @@ import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict
 
 import keras
 
@@ -53,6 +53,17 @@ from keras_sharpness.studies.work import Work
 _RECIPE = "recipe.json"
 # Holds the lock of the one driver; members have locks of their own.
 _DRIVER = ".driver"
+
+
+class RunOptions(TypedDict, total=False):
+    """The arguments of `Study.run`, which named studies pass on."""
+
+    executor: ExecutorName | None
+    workers: int
+    threads: int | None
+    gpus: float
+    ray_address: str | None
+    progress: bool
 
 
 class Study:

@@ -12,7 +12,7 @@ from keras_sharpness.studies.group_result import GROUP, GroupComparison
 from keras_sharpness.studies.group_study import GroupStudy
 from keras_sharpness.studies.measurement import MeasurementPlan
 from keras_sharpness.studies.member import Member, checked_seeds
-from keras_sharpness.studies.run_options import RunOptions
+from keras_sharpness.studies.study import RunOptions
 
 _QUESTION = (
     "How many epochs with a small batch does it take until a large batch, "
